@@ -1,0 +1,1 @@
+"""What is out there: stations, devices, sensors, quantities and readings. Pure; imports no other room."""

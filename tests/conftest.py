@@ -1,0 +1,265 @@
+"""
+What the tests share: folders, real brokers on free ports, a browser, and the account of what was skipped.
+
+Rule 1: a test that needs something the machine lacks is skipped with a reason; `--require mosquitto,browser,shared` makes that an error.
+Rule 2: no test leaves a process running; the run fails if one does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+REASONS = {
+    "mosquitto": "no mosquitto on PATH; install it from the distribution",
+    "browser": "no chromium on PATH; install it from the distribution",
+    "shared": "no folder ../shared/data beside the project; it holds real series that are not part of it",
+}
+
+
+# ---- what was skipped
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--require", default="", help="markers, by comma, whose tests must not be skipped: mosquitto,browser,shared")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = set(_required(config)) - set(REASONS)
+    if unknown:
+        raise pytest.UsageError(f"--require knows {', '.join(REASONS)}; not {', '.join(sorted(unknown))}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip at collection what cannot run here, so that no fixture is made for nothing."""
+    lacking = {name for name in REASONS if not _is_at_hand(name)}
+    for item in items:
+        for name in lacking:
+            if name in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=REASONS[name]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[None]:
+    yield
+    missing = _missing(session.config)
+    if missing and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    skipped: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        skipped[reason] = skipped.get(reason, 0) + 1
+    if skipped:
+        terminalreporter.section("skipped, and why")
+    for reason, count in sorted(skipped.items()):
+        terminalreporter.write_line(f"{count:4}  {reason}")
+    for name in _missing(config):
+        terminalreporter.write_line(f"REQUIRED but skipped: tests of '{name}': {REASONS[name]}", red=True)
+
+
+def _required(config: pytest.Config) -> list[str]:
+    return [name for name in str(config.getoption("--require")).split(",") if name]
+
+
+def _missing(config: pytest.Config) -> list[str]:
+    return [name for name in _required(config) if not _is_at_hand(name)]
+
+
+def _is_at_hand(name: str) -> bool:
+    if name == "shared":
+        return SHARED.is_dir()
+    return (_mosquitto() if name == "mosquitto" else _chromium()) is not None
+
+
+def _mosquitto() -> str | None:
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def _chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+# ---- no leftover processes
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_leftover_processes(worker_mark: str) -> Iterator[None]:
+    """Fail the run if a process that was started by a test is still there, however far down; children inherit the mark."""
+    os.environ["TEST_RUN_MARK"] = worker_mark
+    yield
+    deadline = time.monotonic() + 3
+    while (left := _marked(worker_mark)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"processes were left running (and are killed now): {left}"
+
+
+@pytest.fixture(scope="session")
+def worker_mark() -> str:
+    return f"{os.getpid()}-{time.monotonic_ns()}"
+
+
+def _marked(mark: str) -> dict[int, str]:
+    """Give the other living processes that carry a mark in their environment (Linux; elsewhere none are found)."""
+    found: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            carries = f"TEST_RUN_MARK={mark}".encode() in (folder / "environ").read_bytes()
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has ended, or is not ours
+            continue
+        if carries and line and int(folder.name) != os.getpid():
+            found[int(folder.name)] = line
+    return found
+
+
+# ---- places
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Give the folder of the project."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def hue(root: Path) -> Path:
+    """Give the folder of the shipped city."""
+    return root / "config" / "hue"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder of real series (mark the test `shared`)."""
+    if not SHARED.is_dir():
+        pytest.skip(REASONS["shared"])
+    return SHARED
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Give a function that gives a port of 127.0.0.1 on which nobody listens."""
+    return _free_port
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Give the path of a Chromium (mark the test `browser`); start it with --no-sandbox when root."""
+    path = _chromium()
+    if path is None:
+        pytest.skip(REASONS["browser"])
+    return path
+
+
+# ---- brokers
+
+
+@dataclass
+class RunningBroker:
+    """A real broker that a test may end, kill and start again on the same port, with what it kept."""
+
+    kind: str
+    command: list[str]
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+    client_id: str = "canhbao-ingest"
+    publisher: tuple[str | None, str | None] = (None, None)
+    """Name and password that may publish for every device."""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not _listens(self.host, self.port):
+            assert self.process.poll() is None, f"{self.kind} ended with {self.process.returncode}: {self.command}"
+            assert time.monotonic() < deadline, f"{self.kind} does not listen"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[RunningBroker]:
+    """Give a running Mosquitto without passwords, which keeps sessions (mark the test `mosquitto`)."""
+    program = _mosquitto()
+    if program is None:
+        pytest.skip(REASONS["mosquitto"])
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    port = _free_port()
+    (folder / "mosquitto.conf").write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {folder}/\nautosave_interval 1\n"
+        "autosave_on_changes true\nmax_inflight_messages 10000\nmax_queued_messages 0\nmessage_size_limit 524288\n"
+        + ("user root\n" if os.geteuid() == 0 else "")
+    )
+    broker = RunningBroker("mosquitto", [program, "-c", str(folder / "mosquitto.conf")], "127.0.0.1", port)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def embedded_broker(tmp_path: Path) -> Iterator[RunningBroker]:
+    """Give a running embedded broker (nats-server); `username` is that of ingest, `publisher` speaks for any device."""
+    from service.broker import prepare
+
+    prepared = prepare(tmp_path / "embedded", _free_port(), devices=[])
+    ingest, gateway = prepared.accounts.ingest, prepared.accounts.gateway
+    broker = RunningBroker(
+        "embedded",
+        list(prepared.command),
+        prepared.host,
+        prepared.port,
+        ingest.username,
+        ingest.password,
+        ingest.client_id,
+        (gateway.username, gateway.password),
+    )
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=0.2).close()
+    except OSError:
+        return False
+    return True
