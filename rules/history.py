@@ -1,0 +1,210 @@
+"""
+Keep what is known of one sensor right whatever the order in which its readings arrive. Hot path: `Track.observe`.
+
+Rule 1: what stands is a function of the set of accepted readings, in order of observation; arrival only decides when we learn of it.
+Rule 2: readings within `bound` of the newest are kept; a late one is put in its place and the kept ones are folded again.
+Rule 3: what was said and no longer holds is taken back by name, never silently.
+Rule 4: the kept readings are the memory of identities as well: one instant is one reading, and the higher (rank, value) stands for it.
+Rule 5: a reading observed at or before `settled_at` is known but not folded: what was said under an earlier configuration stays said.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from devices.instants import Instant, Span
+from devices.verdicts import Verdict
+from rules.changes import Change, Said, Verb
+from rules.freshness import Freshness
+from rules.levels import EMPTY, Band, Place, Previous, State, align, quiet_band, step
+from rules.schedule import Schedule
+
+MOST_KEPT = 256
+NEVER: Instant = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one reading did."""
+
+    verdict: Verdict
+    said: Sequence[Said] = ()
+    other: float | None = None
+    """The value that lost to this one, or that this one lost to."""
+
+
+DUPLICATE = Outcome(Verdict.DUPLICATE)
+_NOT_STORED = (Verdict.DUPLICATE, Verdict.LOST_CONFLICT)
+LATE = Outcome(Verdict.LATE)
+
+
+@dataclass(slots=True)
+class Fold:
+    """One rule over the kept readings of a sensor."""
+
+    place: Place
+    schedule: Schedule
+    base: State = field(default_factory=State)
+    """The state before the first kept reading that is folded."""
+    state: State = field(default_factory=State)
+    issued: list[Change] = field(default_factory=list)
+    """The changes that stem from kept readings, in order."""
+
+    def over(self, state: State, previous: Previous, readings: Iterable[tuple[Instant, float]]) -> tuple[State, list[Change]]:
+        """Fold readings in order of observation onto a state."""
+        changes: list[Change] = []
+        until: Instant = NEVER
+        low, high = EMPTY
+        for at, value in readings:
+            if not (low < value < high and at < until):
+                ladder, until = self.schedule.at(at)
+                state, change = step(self.place, ladder, state, previous, at, value)
+                low, high = quiet_band(ladder, state)
+                if change is not None:
+                    changes.append(change)
+            previous = at, value
+        return state, changes
+
+    def band(self, at: Instant) -> tuple[Band, Instant]:
+        """Give the values that change nothing after the newest reading, and until when they do."""
+        ladder, until = self.schedule.at(at)
+        return quiet_band(ladder, align(ladder, self.state)), until
+
+
+class Track:
+    """What is known of one sensor. Owned by the one thread that observes."""
+
+    __slots__ = (
+        "at", "before", "bound", "count", "folds", "freshness", "high", "key", "low", "mark", "newest", "quiet_until", "rank", "room", "settled_at", "value",
+    )  # fmt: skip
+
+    def __init__(self, bound: Span, folds: tuple[Fold, ...], freshness: Freshness, key: str, mark: Callable[[str], None]) -> None:
+        """`mark` is called with `key` whenever something was said."""
+        self.key, self.mark = key, mark
+        self.bound, self.folds, self.freshness = bound, folds, freshness
+        self.at, self.value, self.rank = array("q"), array("d"), array("q")
+        self.before: Previous = None
+        """The reading before the first kept one."""
+        self.settled_at = self.newest = NEVER
+        self.room = 32
+        self.count = 0
+        """Readings that moved it; tells whether a checkpoint is behind."""
+        self.set_band()
+
+    def observe(self, observed_at: Instant, value: float, rank: int, received_at: Instant) -> Outcome | None:
+        """Take one accepted reading, in any order. None is the usual answer: new, and nothing changed."""
+        self.count += 1
+        if observed_at <= self.newest:
+            outcome = self._insert(observed_at, value, rank)
+            if outcome is not None and outcome.verdict in _NOT_STORED:
+                return outcome  # a replay would not see it
+            return self._say(self._hear(observed_at, value, received_at), outcome)
+        freshness = self.freshness
+        heard: Sequence[Said] = ()
+        if freshness.is_fresh and received_at - observed_at <= freshness.limit:
+            freshness.received_at = freshness.current_at = received_at
+        else:
+            heard = self._hear(observed_at, value, received_at)
+        self.newest = observed_at
+        self.at.append(observed_at)
+        self.value.append(value)
+        self.rank.append(rank)
+        if len(self.at) > self.room:
+            self._settle()
+        if self.low < value < self.high and observed_at < self.quiet_until:
+            return self._say(heard, None) if heard else None
+        return self._say(heard, self._advance(observed_at, value))
+
+    def _say(self, heard: Sequence[Said], outcome: Outcome | None) -> Outcome | None:
+        """Put together what freshness and the levels say."""
+        if heard:
+            outcome = Outcome(Verdict.NEW, heard) if outcome is None else replace(outcome, said=[*heard, *outcome.said])
+        if outcome is not None and outcome.said:
+            self.mark(self.key)
+        return outcome
+
+    def _hear(self, observed_at: Instant, value: float, received_at: Instant) -> Sequence[Said]:
+        return self.freshness.hear(observed_at, value, received_at, self.level)
+
+    @property
+    def level(self) -> int:
+        """Give the announced level; 0 where no rule judges this sensor."""
+        return self.folds[0].state.level if self.folds else 0
+
+    def previous(self, index: int) -> Previous:
+        """Give the reading before the kept one at an index."""
+        return (self.at[index - 1], self.value[index - 1]) if index > 0 else self.before
+
+    def set_band(self) -> None:
+        """Work out which values change nothing: what the bands of all rules have in common."""
+        self.low, self.high, self.quiet_until = -inf, inf, 1 << 62
+        for fold in self.folds:
+            (low, high), until = fold.band(self.newest)
+            self.low, self.high = max(self.low, low), min(self.high, high)
+            self.quiet_until = min(self.quiet_until, until)
+
+    def _advance(self, at: Instant, value: float) -> Outcome | None:
+        previous, said = self.previous(len(self.at) - 1), []
+        for fold in self.folds:
+            fold.state, changes = fold.over(fold.state, previous, [(at, value)])
+            fold.issued += changes
+            said += [Said(Verb.ISSUED, change) for change in changes]
+        self.set_band()
+        return Outcome(Verdict.NEW, said) if said else None
+
+    def _insert(self, at: Instant, value: float, rank: int) -> Outcome | None:
+        if at < self.newest - self.bound or (self.before is not None and at <= self.before[0]):
+            return LATE
+        index = bisect_left(self.at, at)
+        if index < len(self.at) and self.at[index] == at:
+            return self._again(index, value, rank)
+        self.at.insert(index, at)
+        self.value.insert(index, value)
+        self.rank.insert(index, rank)
+        if at <= self.settled_at:
+            return LATE
+        said = self._refold()
+        return Outcome(Verdict.NEW, said) if said else None
+
+    def _again(self, index: int, value: float, rank: int) -> Outcome:
+        """Another reading for an instant that is known."""
+        known, known_rank = self.value[index], self.rank[index]
+        if value == known:
+            self.rank[index] = max(rank, known_rank)
+            return DUPLICATE
+        if (rank, value) < (known_rank, known):
+            return Outcome(Verdict.LOST_CONFLICT, (), known)
+        self.value[index], self.rank[index] = value, rank
+        said = self._refold() if self.at[index] > self.settled_at else ()
+        return Outcome(Verdict.WON_CONFLICT, said, known)
+
+    def _refold(self) -> list[Said]:
+        start = bisect_right(self.at, self.settled_at)
+        readings = list(zip(self.at[start:], self.value[start:], strict=True))
+        said: list[Said] = []
+        for fold in self.folds:
+            before = fold.issued
+            fold.state, fold.issued = fold.over(fold.base, self.previous(start), readings)
+            said += [Said(Verb.WITHDRAWN, change) for change in before if change not in fold.issued]
+            said += [Said(Verb.ISSUED, change) for change in fold.issued if change not in before]
+        self.set_band()
+        return said
+
+    def _settle(self) -> None:
+        """Fold what no late reading can precede any more into the base, and forget it."""
+        cut = max(bisect_left(self.at, self.newest - self.bound), len(self.at) - MOST_KEPT)
+        start = min(bisect_right(self.at, self.settled_at), cut)
+        readings = list(zip(self.at[start:cut], self.value[start:cut], strict=True))
+        for fold in self.folds:
+            fold.base, _ = fold.over(fold.base, self.previous(start), readings)
+        if cut:
+            self.before = self.at[cut - 1], self.value[cut - 1]
+            del self.at[:cut], self.value[:cut], self.rank[:cut]
+        horizon = self.at[0]
+        for fold in self.folds:
+            fold.issued = [change for change in fold.issued if change.at >= horizon]
+        self.room = min(2 * len(self.at) + 16, 2 * MOST_KEPT)
