@@ -1,0 +1,111 @@
+"""
+`canhbao archive`: from the batches of the spool to the store, for as long as it runs.
+
+Rule 1: nothing is cleaned up on the way out that a kill would not leave in order; a signal only saves the next start a repetition.
+Rule 2: an error of a file ends the process; it is started again and goes on from the cursor.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from types import FrameType
+
+import structlog
+
+from devices.instants import HOUR, Span
+from ingest.archive.batches import SpoolFile
+from ingest.archive.forward import Forwarder, Turn
+from ingest.archive.store import Store
+from service.clock import Clock
+from service.settings import Settings
+
+IDLE = 0.02
+"""Seconds between two looks at a spool that has nothing new."""
+SYNC = 1.0
+"""Seconds after which what was written is put on the disk, so that the spool may forget it."""
+PROGRESS = 2.0
+TRIM = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Stop:
+    """Whether a signal asked to stop. A plain flag: a lock taken in a signal handler can wait for itself."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+class Pace:
+    """Tells when some seconds of real time have passed since it last said so."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Say so, at most once in the given time."""
+        now = time.monotonic()
+        if now - self._since < self._seconds:
+            return False
+        self._since = now
+        return True
+
+
+def run(settings: Settings, clock: Clock) -> int:
+    """Forward until a signal asks to stop; give the exit code. For the main thread, as signals are."""
+    stop = Stop()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with SpoolFile(settings.spool_file) as spool, Store(settings.store_file) as store:
+        wait_for(spool, stop)
+        if not stop.asked:
+            forward(spool, store, kept(settings), clock, stop)
+            store.sync()
+    return 0
+
+
+def kept(settings: Settings) -> Span | None:
+    """Give how far back the store keeps readings; None for everything."""
+    hours = settings.archive.keep_hours
+    return None if hours is None else hours * HOUR
+
+
+def wait_for(spool: SpoolFile, stop: Stop) -> None:
+    """Wait until ingest has made the spool."""
+    progress = Pace(PROGRESS)
+    while not stop.asked and not spool.is_there():
+        if progress.is_due():
+            log.info("waiting for the spool", fix="start `canhbao ingest` on the same data folder")
+        time.sleep(IDLE)
+
+
+def forward(spool: SpoolFile, store: Store, keep: Span | None, clock: Clock, stop: Stop) -> None:
+    """Write what waits, then look again; between two turns sync, trim and say how far it is."""
+    forwarder = Forwarder(spool, store)
+    sync, progress, trim = Pace(SYNC), Pace(PROGRESS), Pace(TRIM)
+    trimming = True
+    while not stop.asked:
+        turn = forwarder.turn(clock())
+        tell(turn, catching_up=turn.behind > 0 and progress.is_due())
+        if sync.is_due():
+            store.sync()
+        if keep is not None and (trimming or trim.is_due()):
+            trimming = store.trim(clock() - keep) > 0
+        if not turn.batches:
+            time.sleep(IDLE)
+
+
+def tell(turn: Turn, *, catching_up: bool) -> None:
+    """Log what is worth knowing about a turn."""
+    if turn.start is not None and turn.start.trouble is not None:
+        log.error("the cursor does not fit the spool", trouble=turn.start.trouble, detail=turn.start.detail)
+    if turn.written.refused:
+        log.warning("lines refused", lines=turn.written.refused, up_to=turn.cursor.ordinal, see="table refused of the store")
+    if catching_up:
+        log.info("catching up", ordinal=turn.cursor.ordinal, batches_left=turn.behind)
