@@ -1,0 +1,47 @@
+"""
+Turn readings into InfluxDB line protocol and back. Hot path: `encode`.
+
+Rule 1: `parse(encode(reading)) == reading`, to the last bit of the value.
+Rule 2: nothing is escaped, because `series` refuses names that would need it.
+Rule 3: a line's identity is its series and its time. Writing it twice is writing it once.
+Rule 4: instants are milliseconds here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+
+from devices.instants import MILLISECOND
+from devices.readings import Quality, Reading
+
+_QUANTITY = re.compile(r"[a-z0-9_]{1,32}")
+_ID = re.compile(r"[a-z0-9-]{1,32}")
+
+
+def series(quantity: str, station: str, device: str) -> str:
+    """Give the part of the line that never changes for a sensor, made once; raises ValueError for a name that is none."""
+    for name, form in ((quantity, _QUANTITY), (station, _ID), (device, _ID)):
+        if not form.fullmatch(name):
+            raise ValueError(f"not a name: {name!r}")
+    return f"{quantity},device={device},station={station} value="
+
+
+def encode(series: str, value: float, quality: int, received_at: int, observed_at: int) -> str:
+    """Give the line of one reading; both instants in milliseconds UTC, the value finite."""
+    return f"{series}{value!r},quality={quality}i,received_at={received_at}i {observed_at}"
+
+
+def parse(line: str) -> Reading:
+    """Read back a line that `encode` wrote; its instants become microseconds. Raises ValueError for any other text."""
+    tags, fields, observed_at = line.split(" ")
+    quantity, device, station = (part.rpartition("=")[2] for part in tags.split(","))
+    value, quality, received_at = (part.partition("=")[2] for part in fields.split(","))
+    return Reading(
+        station,
+        device,
+        quantity,
+        float(value),
+        Quality(int(quality[:-1])),
+        int(observed_at) * MILLISECOND,
+        int(received_at[:-1]) * MILLISECOND,
+    )

@@ -1,0 +1,47 @@
+"""
+Rejections -> rows that can be looked at, within a bound of bytes.
+
+Rule 1: a row and its count stay; where bytes are short, the oldest payloads are emptied.
+Rule 2: all of it happens within the transaction of the caller.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from devices.instants import Instant
+from ingest.taken import Rejection
+
+LONGEST_TOPIC = 256
+"""Bytes of a topic that are kept; what our devices publish to is shorter."""
+_STEP = 64
+
+
+class Quarantine:
+    """The table of refused messages, owned by the thread that commits."""
+
+    def __init__(self, spool: sqlite3.Connection, bound: int) -> None:
+        """`bound`: bytes of payload to keep."""
+        self._spool, self._bound = spool, bound
+        kept = spool.execute("SELECT coalesce(sum(length(payload)), 0), coalesce(min(id), 0) FROM quarantine WHERE payload IS NOT NULL")
+        self._bytes, self._oldest = kept.fetchone()
+
+    def add(self, ordinal: int, received_at: Instant, rejections: Iterable[Rejection]) -> None:
+        """Keep these, and empty the oldest where the bound is passed."""
+        rows = [(ordinal, received_at, r.topic[:LONGEST_TOPIC], r.payload, r.reason, r.readings, r.detail) for r in rejections]
+        self._spool.executemany("INSERT INTO quarantine VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._bytes += sum(len(row[3]) for row in rows)
+        while self._bytes > self._bound:
+            self._empty_some()
+
+    def _empty_some(self) -> None:
+        found = self._spool.execute(
+            "SELECT id, length(payload) FROM quarantine WHERE id >= ? AND payload IS NOT NULL ORDER BY id LIMIT ?", (self._oldest, _STEP)
+        ).fetchall()
+        for number, size in found:
+            self._spool.execute("UPDATE quarantine SET payload = NULL WHERE id = ?", (number,))
+            self._bytes -= size
+            self._oldest = number + 1
+            if self._bytes <= self._bound:
+                return
