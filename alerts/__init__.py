@@ -1,0 +1,1 @@
+"""From changes to people: alarms, notices, texts, delivery. Imports `rules` and `devices`."""
