@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 from devices.instants import HOUR, Instant, Span
 from devices.registry import Sensor
-from devices.stations import Station, Thresholds
+from devices.stations import Station
 from rules.definition import FreshnessRule, Intervals, LevelsRule
 from rules.freshness import Patience
+from rules.history import MOST_KEPT
 from rules.levels import AtOnce, Ladder, Level
-from rules.schedule import NO_LEVELS, Schedule
+from rules.schedule import FOR_EVER, NO_LEVELS, Schedule
 
 MEMORY: Span = 2 * HOUR
 """How long readings are remembered where no rule asks for more."""
 
 
-def rule_for(rules: Iterable[LevelsRule], sensor: Sensor) -> LevelsRule | None:
-    """Give the rule that judges a sensor."""
-    return next((rule for rule in rules if rule.judges(sensor)), None)
+def rule_for(rules: Iterable[LevelsRule], sensors: Iterable[Sensor]) -> LevelsRule | None:
+    """Give the rule that judges a device at a place, in any of the entries that it has there."""
+    entries = tuple(sensors)
+    return next((rule for rule in rules if any(rule.judges(sensor) for sensor in entries)), None)
 
 
 def bound_of(rule: LevelsRule | None, sensor: Sensor) -> Span:
-    """Give how late a reading may come and still be recognised and judged: at least two intervals."""
-    return max(MEMORY if rule is None else rule.lateness, 2 * sensor.interval)
+    """Give how late a reading may come and still be recognised and judged: at least two intervals, at most as many as are kept."""
+    return min(max(MEMORY if rule is None else rule.lateness, 2 * sensor.interval), MOST_KEPT * sensor.interval)
 
 
 def patience_of(rule: FreshnessRule, sensor: Sensor) -> Patience:
@@ -31,18 +33,35 @@ def patience_of(rule: FreshnessRule, sensor: Sensor) -> Patience:
     return Patience(rule.stale_after.span(sensor.interval), rule.lost_after.span(sensor.interval))
 
 
-def schedule_of(rule: LevelsRule, station: Station, sensor: Sensor) -> Schedule:
-    """Give the ladders of a place through time."""
-    own = sorted((each for each in station.thresholds if each.quantity == rule.quantity), key=lambda each: each.valid_from)
-    starts: list[Instant] = []
-    ladders: list[Ladder] = []
-    for index, thresholds in enumerate(own):
-        starts.append(thresholds.valid_from)
-        ladders.append(ladder_of(rule, {level.code: level.value for level in thresholds.levels}, sensor.interval))
-        if _ends_without_heir(thresholds, own[index + 1 :]) and thresholds.valid_to is not None:
-            starts.append(thresholds.valid_to)
-            ladders.append(NO_LEVELS)
-    return Schedule(tuple(starts), tuple(ladders))
+def schedule_of(rule: LevelsRule, station: Station, sensors: Iterable[Sensor]) -> Schedule:
+    """
+    Give the ladders of a place through time.
+
+    Args:
+        rule: how levels are judged.
+        station: its thresholds, each with a time of validity.
+        sensors: the entries of one device at this place, each with its own; only while it is the primary sensor is it judged.
+    """
+    periods = sorted(_periods(rule, station, sensors), key=lambda period: period[0])
+    turns: list[tuple[Instant, Ladder]] = []
+    for index, (since, until, ladder) in enumerate(periods):
+        turns.append((since, ladder))
+        goes_on = index + 1 < len(periods) and periods[index + 1][0] == until
+        if until < FOR_EVER and not goes_on:
+            turns.append((until, NO_LEVELS))
+    return Schedule(tuple(start for start, _ in turns), tuple(ladder for _, ladder in turns))
+
+
+def _periods(rule: LevelsRule, station: Station, sensors: Iterable[Sensor]) -> Iterator[tuple[Instant, Instant, Ladder]]:
+    for sensor in sensors:
+        for thresholds in station.thresholds:
+            since, until = max(sensor.valid_from, thresholds.valid_from), min(_end(sensor.valid_to), _end(thresholds.valid_to))
+            if rule.judges(sensor) and thresholds.quantity == rule.quantity and since < until:
+                yield since, until, ladder_of(rule, {level.code: level.value for level in thresholds.levels}, sensor.interval)
+
+
+def _end(valid_to: Instant | None) -> Instant:
+    return FOR_EVER if valid_to is None else valid_to
 
 
 def ladder_of(rule: LevelsRule, values: dict[str, float], interval: Span) -> Ladder:
@@ -53,6 +72,7 @@ def ladder_of(rule: LevelsRule, values: dict[str, float], interval: Span) -> Lad
 
 def _level(rule: LevelsRule, code: str, value: float) -> Level:
     judging = rule.judging(code)
+    # rounded, since 5.81 - 0.10 is not 5.71 in binary, and a reading of 5.71 is not below it
     return Level(code, value, round(value - judging.clear_margin, 6), judging.confirm, judging.hold)
 
 
@@ -62,8 +82,4 @@ def _at_once(rule: LevelsRule, values: dict[str, float], interval: Span) -> AtOn
         return None
     number = list(values).index(form.level) + 1
     within: Intervals = form.within
-    return AtOnce(number, values[form.level] + form.above, values[form.if_previous], within.span(interval))
-
-
-def _ends_without_heir(thresholds: Thresholds, later: Sequence[Thresholds]) -> bool:
-    return thresholds.valid_to is not None and (not later or later[0].valid_from > thresholds.valid_to)
+    return AtOnce(number, round(values[form.level] + form.above, 6), values[form.if_previous], within.span(interval))

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, FiniteFloat
 
 from devices.documents import ConfigurationError, Document, Documents, Form, Problem, SpanText, validated
+from devices.forms import Id, LevelCode, QuantityName
 from devices.instants import Span
 from devices.registry import Registry, Sensor
 
@@ -66,10 +67,10 @@ class JudgingOf(Form):
 class AtOnceForm(Form):
     """When a single reading is enough."""
 
-    level: str
+    level: LevelCode
     above: FiniteFloat
     """Added to the level."""
-    if_previous: str
+    if_previous: LevelCode
     within: InIntervals
 
 
@@ -77,7 +78,7 @@ class LevelsCase(Form):
     """A series and what the rule must say of it."""
 
     name: str
-    levels: dict[str, FiniteFloat]
+    levels: dict[LevelCode, FiniteFloat]
     """The levels of the station of this test, from the lowest."""
     every: SpanText
     values: Annotated[list[FiniteFloat | None], Field(min_length=1)]
@@ -91,13 +92,14 @@ class LevelsRule(Form):
 
     rule: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
     kind: Literal["levels"]
-    quantity: str
-    stations: Literal["all"] | list[str] = "all"
+    quantity: QuantityName
+    stations: Literal["all"] | list[Id] = "all"
     defaults: Judging
     max_gap: InIntervals
     lateness: SpanText
-    """How late a reading may come and still count; at least two intervals are taken."""
-    levels: dict[str, JudgingOf] = Field(default_factory=dict)
+    """How late a reading may come and still count; at least two intervals are taken, at most 256."""
+    levels: dict[LevelCode, JudgingOf] = Field(default_factory=dict)
+    """What is different for single levels."""
     at_once: AtOnceForm | None = None
     tests: Annotated[list[LevelsCase], Field(min_length=1)]
 

@@ -4,6 +4,7 @@ Judge how current a sensor is, from when its readings were received.
 Rule 1: silence is measured from the last current reading (received within `limit` of its observation), from the instant since
         when we hear the broker, or from the start: whichever is latest. While we are deaf it is not judged.
 Rule 2: STALE and LOST happened at their deadline, whenever we come to look; FRESH happened when the reading was received.
+Rule 3: a sensor is missed only while the registry says that it is there.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Freshness:
     received_at: Instant | None = None
     limit: Span = 0
     """How old a reading may be at its receipt and still count as current."""
-
+    until: Instant | None = None
+    """From when it is not there any more."""
     is_fresh: bool = False
     """Whether the phase is FRESH; a field of its own, since the hot path asks for it."""
 
@@ -63,15 +65,12 @@ class Freshness:
         return () if self.is_fresh else [self._enter(Phase.FRESH, received_at, value, level)]
 
     def deadline(self, hearing_since: Instant) -> Instant | None:
-        """Give the instant at which it becomes stale, or lost; None where it is lost already."""
-        since = max(self.current_at, hearing_since)
-        match self.phase:
-            case Phase.LOST:
-                return None
-            case Phase.STALE:
-                return since + self.patience.lost_after
-            case _:
-                return since + self.patience.stale_after
+        """Give the instant at which it becomes stale, or lost; None where it does not."""
+        if self.phase is Phase.LOST:
+            return None
+        patience = self.patience.lost_after if self.phase is Phase.STALE else self.patience.stale_after
+        deadline = max(self.current_at, hearing_since) + patience
+        return None if self.until is not None and deadline >= self.until else deadline
 
     def expire(self, deadline: Instant, value: float | None, level: int) -> Said:
         """Let a deadline have passed."""

@@ -6,11 +6,12 @@ Rule 2: `step` is the whole meaning of the rule. Everything else only decides wh
 Rule 3: each level is a small machine of its own: on from `confirm` readings in a row at or above it, until `hold` readings in a row
         below its margin. What is announced is the highest that is on.
 Rule 4: a state names the band of values that cannot change it, so that the usual reading costs one comparison.
+Rule 5: where no levels are in force nothing is judged, and what stands is left alone: an end is said by readings only.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ Band: TypeAlias = tuple[float, float]
 Previous: TypeAlias = tuple[Instant, float] | None
 """The accepted reading before, by `observed_at`."""
 EMPTY: Band = (inf, -inf)
+WHOLE: Band = (-inf, inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Ladder:
     max_gap: Span
     """Two readings farther apart than this are not in a row."""
     at_once: AtOnce | None = None
+    codes: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", tuple(level.code for level in self.levels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,83 +97,120 @@ class Place:
 
 
 def step(place: Place, ladder: Ladder, state: State, previous: Previous, at: Instant, value: float) -> tuple[State, Change | None]:
-    """Fold one reading, in order of observation, onto the state."""
-    state = align(ladder, state)
-    in_a_row = previous is not None and at - previous[0] <= ladder.max_gap
-    on, counts = _turn(ladder, state, previous, in_a_row, at, value)
-    level = _highest(on)
-    peak, peak_at = state.peak, state.peak_at
-    if (level or state.level) and (peak is None or value > peak):
-        peak, peak_at = value, at
-    state = replace(state, on=on, counts=counts, peak=peak if level else None, peak_at=peak_at if level else None)
-    if level == state.level:
+    """
+    Fold one reading, in order of observation, onto the state.
+
+    Args:
+        place: for the change.
+        ladder: the levels in force at `at`.
+        state: after the reading before; of this ladder or of an earlier one.
+        previous: the accepted reading before, whether or not it changed anything.
+        at: `observed_at` of the reading.
+        value: finite.
+
+    Returns:
+        The state after it (the same object where nothing moved), and the change of the announced level, if any.
+    """
+    if not ladder.levels:
         return state, None
-    return _move(place, state, level, at, value, peak)
+    state = align(ladder, state)
+    on, counts = _turn(ladder, state, previous, at, value)
+    level = _highest(on)
+    if level != state.level:
+        return _move(place, state, (ladder.codes, on, counts), level, at, value)
+    peak, peak_at = state.peak, state.peak_at
+    if level and (peak is None or value > peak):
+        peak, peak_at = value, at
+    elif counts == state.counts and on == state.on:
+        return state, None
+    ids = state.opened_id, state.opened_at, state.level_id, state.level_at
+    return State(level, ladder.codes, on, counts, *ids, peak, peak_at), None
 
 
 def quiet_band(ladder: Ladder, state: State) -> Band:
-    """Give the open interval of values that leave `state` as it is."""
-    if any(state.counts) or state.codes != _codes(ladder) or _highest(state.on) != state.level:
+    """Give the open interval of values that leave `state` as it is, whenever they come and whatever came before them."""
+    if not ladder.levels:
+        return WHOLE
+    state = align(ladder, state)
+    if any(state.counts) or state.level != _highest(state.on):
         return EMPTY
-    low = max((level.clear_below for level, on in zip(ladder.levels, state.on, strict=True) if on), default=-inf)
-    high = min((level.raise_at for level, on in zip(ladder.levels, state.on, strict=True) if not on), default=inf)
+    low, high = WHOLE
+    for level, is_on in zip(ladder.levels, state.on, strict=True):
+        if is_on:
+            low = max(low, level.clear_below)
+        else:
+            high = min(high, level.raise_at)
     return low, high if state.peak is None else min(high, state.peak)
 
 
 def align(ladder: Ladder, state: State) -> State:
-    """Carry a state over to levels that have changed: a level keeps its state by its code. What is announced moves with a reading only."""
-    codes = _codes(ladder)
-    if state.codes == codes:
+    """
+    Carry a state over to levels that have changed: a level keeps its state by its code, and one that is new is off.
+
+    The announced level keeps its code too, so its number may change. Where it is gone its old number stays, until a reading tells.
+    """
+    codes = ladder.codes
+    if state.codes == codes or not codes:
         return state
     kept = dict(zip(state.codes, zip(state.on, state.counts, strict=True), strict=True))
     pairs = [kept.get(code, (False, 0)) for code in codes]
-    return replace(state, codes=codes, on=tuple(on for on, _ in pairs), counts=tuple(count for _, count in pairs))
+    announced = state.codes[state.level - 1] if state.level else None
+    level = codes.index(announced) + 1 if announced in codes else state.level
+    return replace(state, level=level, codes=codes, on=tuple(on for on, _ in pairs), counts=tuple(count for _, count in pairs))
 
 
-def _codes(ladder: Ladder) -> tuple[str, ...]:
-    return tuple([level.code for level in ladder.levels])
+def afresh(state: State) -> State:
+    """Forget what was waiting to change the state."""
+    return replace(state, counts=(0,) * len(state.counts))
 
 
-def _turn(
-    ladder: Ladder, state: State, previous: Previous, in_a_row: bool, at: Instant, value: float
-) -> tuple[tuple[bool, ...], tuple[int, ...]]:
-    """Give which levels are on after a reading, and their counts. A level that is on implies those below it."""
-    at_once = _at_once(ladder.at_once, previous, at, value)
-    on, counts, implied = [], [], False
-    for number in range(len(ladder.levels), 0, -1):
-        level, was, count = ladder.levels[number - 1], state.on[number - 1], state.counts[number - 1]
-        speaks = value < level.clear_below if was else value >= level.raise_at
-        count = (count if in_a_row else 0) + 1 if speaks else 0
-        flips = count >= (level.hold if was else level.confirm) or (not was and number <= at_once)
-        is_on = was != flips or (implied and value >= level.raise_at)
-        implied = implied or (is_on and not was)
-        on.append(is_on)
-        counts.append(0 if is_on != was else count)
-    return tuple(reversed(on)), tuple(reversed(counts))
+def _turn(ladder: Ladder, state: State, previous: Previous, at: Instant, value: float) -> tuple[tuple[bool, ...], tuple[int, ...]]:
+    """Give which levels are on after a reading, and their counts."""
+    in_a_row = previous is not None and at - previous[0] <= ladder.max_gap
+    on, counts = list(state.on), list(state.counts)
+    for index, level in enumerate(ladder.levels):
+        was = on[index]
+        if not (value < level.clear_below if was else value >= level.raise_at):
+            counts[index] = 0
+            continue
+        count = counts[index] + 1 if in_a_row else 1
+        if count >= (level.hold if was else level.confirm) or (not was and _at_once(ladder.at_once, index + 1, previous, at, value)):
+            on[index], count = not was, 0
+        counts[index] = count
+    return tuple(on), tuple(counts)
 
 
-def _at_once(rule: AtOnce | None, previous: Previous, at: Instant, value: float) -> int:
-    """Give the number of the level that one reading is enough for, 0 for none."""
-    if rule is None or previous is None or value < rule.value:
-        return 0
-    return rule.level if previous[1] >= rule.if_previous and at - previous[0] <= rule.within else 0
+def _at_once(rule: AtOnce | None, number: int, previous: Previous, at: Instant, value: float) -> bool:
+    """Tell whether one reading is enough for the level of this number."""
+    if rule is None or rule.level != number or previous is None or value < rule.value:
+        return False
+    return previous[1] >= rule.if_previous and at - previous[0] <= rule.within
 
 
 def _highest(on: tuple[bool, ...]) -> int:
-    return max((number for number, is_on in enumerate(on, start=1) if is_on), default=0)
+    number = len(on)
+    while number and not on[number - 1]:
+        number -= 1
+    return number
 
 
-def _move(place: Place, state: State, level: int, at: Instant, value: float, peak: float | None) -> tuple[State, Change]:
+def _move(
+    place: Place, state: State, machines: tuple[tuple[str, ...], tuple[bool, ...], tuple[int, ...]], level: int, at: Instant, value: float
+) -> tuple[State, Change]:
     """Announce another level."""
-    if state.level == 0:
-        kind = Kind.RAISE
-    elif level == 0:
-        kind = Kind.CLEAR
-    else:
-        kind = Kind.STEP_UP if level > state.level else Kind.STEP_DOWN
+    kind = _kind(state.level, level)
+    peak, peak_at = (value, at) if state.peak is None or value > state.peak else (state.peak, state.peak_at)
     number = change_id(place.rule, place.station, place.quantity, kind, level, at)
     change = Change(number, place.rule, place.station, place.quantity, place.device, kind, level, state.level, at, value, peak)
-    opened_id, opened_at = (number, at) if kind is Kind.RAISE else (state.opened_id, state.opened_at)
     if kind is Kind.CLEAR:
-        opened_id = opened_at = None
-    return replace(state, level=level, level_id=number, level_at=at, opened_id=opened_id, opened_at=opened_at), change
+        return State(level, *machines, level_id=number, level_at=at), change
+    opened = (number, at) if kind is Kind.RAISE else (state.opened_id, state.opened_at)
+    return State(level, *machines, *opened, number, at, peak, peak_at), change
+
+
+def _kind(was: int, level: int) -> Kind:
+    if not was:
+        return Kind.RAISE
+    if not level:
+        return Kind.CLEAR
+    return Kind.STEP_UP if level > was else Kind.STEP_DOWN

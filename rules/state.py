@@ -3,22 +3,31 @@ The track of a sensor <-> bytes of a checkpoint.
 
 Rule 1: a track that is loaded goes on as if it had never stopped.
 Rule 2: where the rules or levels are not those under which a state was saved, levels are carried over by code, and the readings up to
-        then are known but not folded again: what was said stays said.
+        then are known but not folded again: what was said stays said. What was waiting to change a level waits no more: the next
+        readings are judged by the new levels alone.
 """
 
 from __future__ import annotations
 
 import json
 from array import array
-from dataclasses import astuple
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from rules.changes import Change, Kind, Phase
-from rules.history import Fold, Track
-from rules.levels import State
+from rules.history import Track
+from rules.levels import Place, State, afresh
+from rules.schedule import Schedule
 
 VERSION = 1
+_STATE = attrgetter(*State.__slots__)
+_CHANGE = attrgetter(*Change.__slots__)
+
+
+Body: TypeAlias = dict[str, Any]
+"""A state as plain values."""
 
 
 def dump(track: Track) -> bytes:
@@ -36,41 +45,62 @@ def dump(track: Track) -> bytes:
         "room": track.room,
         "fresh": [freshness.phase, freshness.phase_at, freshness.current_at, freshness.received_at],
         "folds": [
-            [fold.place.rule, astuple(fold.base), astuple(fold.state), [astuple(change) for change in fold.issued]] for fold in track.folds
+            [fold.place.rule, _STATE(fold.base), _STATE(fold.state), [_CHANGE(change) for change in fold.issued]] for fold in track.folds
         ],
     }
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def load(track: Track, state: bytes) -> None:
-    """Bring a track to a state that `dump` gave; a state of another version is refused with a ValueError."""
-    body = json.loads(state)
+def read(state: bytes) -> Body:
+    """Read what `dump` gave; one of another version is refused with a ValueError."""
+    body: Body = json.loads(state)
     if body["version"] != VERSION:
         raise ValueError(f"a checkpoint of version {body['version']}, not {VERSION}; start with the version that wrote it")
+    return body
+
+
+def load(track: Track, body: Body) -> bool:
+    """Bring a track to a state that was read; tells whether it goes on under the same levels and rules."""
     track.at, track.value, track.rank = array("q", body["at"]), array("d", body["value"]), array("q", body["rank"])
     track.before = None if body["before"] is None else (body["before"][0], body["before"][1])
     track.newest, track.settled_at, track.room = body["newest"], body["settled_at"], body["room"]
     phase, phase_at, current_at, received_at = body["fresh"]
     track.freshness.resume(Phase(phase), phase_at, current_at, received_at)
-    same = body["judged"] == fingerprint(track)
+    same = bool(body["judged"] == fingerprint(track))
     if not same:
         track.settled_at = track.newest
-    kept = {rule: (base, now, issued) for rule, base, now, issued in body["folds"]}
-    for fold in track.folds:
-        if fold.place.rule in kept:
-            _load_fold(fold, *kept[fold.place.rule], same=same)
+    if same:
+        for fold, (_, base, now, issued) in zip(track.folds, body["folds"], strict=True):
+            fold.base, fold.state, fold.issued = _state(base), _state(now), [_change(change) for change in issued]
+    else:
+        take_over(track, body)
     track.set_band()
+    return same
+
+
+def take_over(track: Track, body: Body) -> None:
+    """Let the folds of a track go on from the levels that other rules, or another device at the same place, had reached."""
+    kept = {rule: now for rule, _, now, _ in body["folds"]}
+    for fold in track.folds:
+        found = kept.get(fold.place.rule, next(iter(kept.values()), None))  # a rule that was renamed is the same rule
+        if found is not None:
+            fold.go_on_from(afresh(_state(found)), track.newest)
+    track.set_band()
+
+
+def has_level(body: Body) -> bool:
+    """Tell whether a level stood in a state."""
+    return any(_state(now).level > 0 for _, _, now, _ in body["folds"])
 
 
 def fingerprint(track: Track) -> str:
     """Give what tells whether a track is judged as it was."""
-    return blake2b(repr([(fold.place, fold.schedule) for fold in track.folds]).encode(), digest_size=8).hexdigest()
+    return _fingerprint(tuple((fold.place, fold.schedule) for fold in track.folds))
 
 
-def _load_fold(fold: Fold, base: Any, now: Any, issued: Any, *, same: bool) -> None:
-    fold.state = _state(now)
-    fold.base = _state(base) if same else fold.state
-    fold.issued = [_change(change) for change in issued] if same else []
+@lru_cache(maxsize=1 << 17)
+def _fingerprint(judging: tuple[tuple[Place, Schedule], ...]) -> str:
+    return blake2b(repr(judging).encode(), digest_size=8).hexdigest()
 
 
 def _state(values: Any) -> State:

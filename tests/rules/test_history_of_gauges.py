@@ -15,8 +15,9 @@ from rules.changes import Phase, Said, Verb
 from rules.freshness import Freshness, Patience
 from rules.history import Fold, Track
 from rules.levels import AtOnce, Ladder, Level, Place, State, quiet_band, step
+from rules.moves import Moves
 from rules.schedule import Schedule
-from rules.state import dump, load
+from rules.state import dump, load, read
 
 PLACE = Place("river-levels", "kim-long", "water_level", "wl-kim-long")
 LEVELS = (Level("bd1", 1.0, 0.9, 2, 3), Level("bd2", 2.0, 1.9, 2, 3), Level("bd3", 3.5, 3.4, 3, 2))
@@ -31,7 +32,7 @@ readings_of_a_gauge = st.lists(st.tuples(st.integers(0, 300), st.sampled_from(VA
 def a_track(schedule: Schedule | None = None) -> Track:
     freshness = Freshness("kim-long", "water_level", "wl-kim-long", Patience(HOUR, 6 * HOUR), Phase.FRESH, START, START)
     fold = Fold(PLACE, schedule or Schedule((0, START + 150 * MINUTE), (LADDER, EDITED)))
-    return Track(BOUND, (fold,), freshness, "key", lambda _: None)
+    return Track(BOUND, (fold,), freshness, "key", Moves())
 
 
 def stand(standing: set[str], said: Iterable[Said]) -> None:
@@ -92,7 +93,7 @@ def test_a_restart_at_any_step_changes_nothing(readings, chance, stops):
     for number, (_, minute, value, rank) in enumerate(arrivals):
         if number in stops:
             saved, track = dump(track), a_track()
-            load(track, saved)
+            load(track, read(saved))
         deliver(track, standing, minute, value, rank)
 
     assert standing == in_order(readings)[0]
@@ -163,7 +164,7 @@ def test_under_other_levels_what_was_said_stays_said_and_the_next_reading_is_jud
     higher = Ladder((LEVELS[0], Level("bd2", 3.0, 2.9, 2, 3), LEVELS[2]), 8 * MINUTE)
     edited = a_track(Schedule((0,), (higher,)))
 
-    load(edited, dump(track))
+    load(edited, read(dump(track)))
     late = edited.observe(START + MINUTE // 2, 0.2, -1, START + 2 * MINUTE)
     said = [edited.observe(START + minute * MINUTE, 2.1, -1, START + minute * MINUTE) for minute in (2, 3, 4)]
 
