@@ -1,0 +1,1 @@
+"""The commands beside the programs, by who needs them. They import nothing heavy until they are called."""

@@ -1,0 +1,107 @@
+"""Six real rivers of November 2025, through a broker and every program at 36,000 times their pace: who is told what, and that it is over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+from real_rivers import episodes, messages, read_rivers, write_city
+
+from rules.changes import Verb
+
+SPEED = 36_000.0
+pytestmark = [pytest.mark.shared, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def told(town, station: str, audience: str, first: int) -> Counter[tuple[int, bool]]:
+    """What an audience came to believe of each level from `first` on: how often it was told of it, and of its end."""
+    question = (
+        "SELECT n.level, n.was FROM notice n JOIN alarm a ON a.id = n.alarm"
+        f" WHERE a.station = '{station}' AND n.audience = '{audience}' AND n.kind NOT IN ('lost', 'found') ORDER BY n.issued_at, n.sequence"
+    )
+    found: Counter[tuple[int, bool]] = Counter()
+    on: set[int] = set()
+    for level, _ in town.rows("ledger.db", question):
+        for number in range(first, 5):
+            if number <= level and number not in on:
+                on.add(number)
+            elif number > level and number in on:
+                on.remove(number)
+                found[number, True] += 1
+    found.update((number, False) for number in on)
+    return found
+
+
+def standing_history(town) -> set[str]:
+    """The ids of the changes of level that stand, by the spool."""
+    standing: set[str] = set()
+    for verb, number in town.rows("spool.db", "SELECT verb, id FROM change WHERE rule != 'freshness' ORDER BY seq"):
+        (standing.add if verb == Verb.ISSUED else standing.discard)(number)
+    return standing
+
+
+def is_settled(town, sent: int) -> bool:
+    """Everything sent is in the books and in the store, and whoever can be told has been told."""
+    books = dict(town.rows("spool.db", "SELECT name, count FROM counter"))
+    stored = town.one("store.db", "SELECT count(*) FROM reading")
+    return (
+        books.get("received", 0) >= sent
+        and stored == books["archived"]
+        and not town.rows("ledger.db", "SELECT 1 FROM delivery WHERE state = 'waiting'")
+    )
+
+
+def test_every_episode_of_six_rivers_is_told_once_and_ended_once(a_town, tmp_path: Path, hue: Path, shared: Path):
+    rivers = read_rivers(shared)
+    stream = messages(rivers)
+    town = a_town(write_city(tmp_path / "city", hue, rivers), stream[0].due_at, SPEED)
+
+    progress = town.play(stream)
+    town.until(lambda: is_settled(town, progress.readings), "everything to be told")
+
+    books = dict(town.rows("spool.db", "SELECT name, count FROM counter"))
+    assert (books["received"], books["archived"], books.get("quarantined", 0)) == (len(stream), len(stream), 0)
+    for name, river in rivers.items():
+        expected = episodes(river)
+        residents = Counter({(level, ended): count for (level, ended), count in expected.items() if level >= 2})
+        assert told(town, name, "operators", 1) == expected, name
+        assert told(town, name, "residents", 2) == residents, name
+    sent = town.notices()
+    assert len(sent) == len({notice["key"] for notice in sent})
+    assert {notice["status"] for notice in sent} == {"Exercise"}
+
+
+def test_shuffled_doubled_delayed_and_killed_at_five_points_the_standing_history_is_the_same(
+    a_town, tmp_path: Path, hue: Path, shared: Path
+):
+    rivers = read_rivers(shared)
+    city = write_city(tmp_path / "city", hue, rivers)
+    straight = messages(rivers)
+    shuffled = messages(rivers, Random(7))
+    plain = a_town(city, straight[0].due_at, SPEED)
+    plain.play(straight)
+    plain.until(lambda: is_settled(plain, len(straight)), "the plain run to settle")
+    plain.stop()
+
+    town = a_town(city, shuffled[0].due_at, SPEED)
+    kills = iter([("ingest", 0.2), ("serve", 0.35), ("ingest", 0.5), ("archive", 0.6), ("ingest", 0.8)])
+    coming = [next(kills)]
+
+    def kill_when_due(progress) -> None:
+        if coming and progress.sent >= coming[0][1] * len(shuffled):
+            town.kill(coming[0][0])
+            coming[:] = [each for each in [next(kills, None)] if each]
+
+    town.play(shuffled, kill_when_due)
+    town.until(lambda: is_settled(town, len(shuffled)), "the killed run to settle", within=60)
+
+    assert not coming
+    assert standing_history(town) == standing_history(plain)
+    identities = "SELECT count(*) FROM reading"
+    assert town.one("store.db", identities) == plain.one("store.db", identities) == len(straight)
+    sent = town.notices()
+    assert len(sent) == len({notice["key"] for notice in sent})
+    owed = town.rows("ledger.db", "SELECT t.alarm FROM told t JOIN alarm a ON a.id = t.alarm WHERE t.level > 0 AND a.ended_at IS NOT NULL")
+    assert owed == []
