@@ -97,9 +97,8 @@ class LevelsRule(Form):
     defaults: Judging
     max_gap: InIntervals
     lateness: SpanText
-    """How late a reading may come and still count; at least two intervals are taken, at most 256."""
+    """How late a reading may come and still count; at least two intervals are taken."""
     levels: dict[LevelCode, JudgingOf] = Field(default_factory=dict)
-    """What is different for single levels."""
     at_once: AtOnceForm | None = None
     tests: Annotated[list[LevelsCase], Field(min_length=1)]
 

@@ -165,7 +165,7 @@ def expected_levels(city, messages):
 @both
 def test_killed_at_random_points_nothing_is_missing_nothing_there_twice_and_the_levels_are_the_same(program, kind, wide_city):
     city, chance = load_city(wide_city), random.Random(kind)
-    messages = list(readings(6_000 if kind == "mosquitto" else 1_500))
+    messages = list(readings(3_000 if kind == "mosquitto" else 1_200))
     program.environment["CANHBAO_CITY"] = str(wide_city)
     program.ready()
     publisher = threading.Thread(target=publish, args=(program.broker, messages, 0.002))

@@ -1,0 +1,81 @@
+"""A restart at any point is as if there had been none, also under the rules that are shipped."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from devices.instants import MINUTE
+from devices.registry import Registry
+from devices.stations import LegalLevel, Station, Thresholds
+from ingest import decide
+from ingest.configuration import Configuration
+from ingest.inbox import Deaf, Heard
+from rules.definition import rules_of
+from rules.engine import Engine
+from service.configuration import read_city
+
+LEVELS = (LegalLevel(1, "bd1", 1.0), LegalLevel(2, "bd2", 2.0), LegalLevel(3, "bd3", 3.5))
+VALUES = (0.3, 0.95, 1.5, 2.4, 4.2)
+
+
+@pytest.fixture(scope="session")
+def city(kit, hue):
+    gauges = kit.gauges(2)
+    thresholds = (Thresholds("water_level", LEVELS, 0, None, "made for a test"),)
+    stations = {name: Station(name, {"vi": name}, None, 16.4, 107.5, (), thresholds) for name in ("st-0", "st-1")}
+    registry = Registry(gauges.city, gauges.time_zone, "", stations, gauges.devices, {})
+    rules = rules_of({name: document for name, document in read_city(hue).items() if name.startswith("rules/")}, registry)
+    return Configuration("r1", {}, registry, lambda started_at: Engine(registry, rules, started_at))
+
+
+readings = st.tuples(st.just("reading"), st.integers(-15, 0), st.integers(0, 4), st.integers(0, 1))
+ticks = st.tuples(st.just("tick"))
+hearing = st.tuples(st.sampled_from(["deaf", "hears"]))
+lives = st.lists(st.tuples(st.integers(0, 25), readings | readings | readings | ticks | hearing), min_size=1, max_size=25)
+
+
+def live(kit, spool, at, happening):
+    """Let one thing happen; `at` in minutes from the start, readings some intervals before it."""
+    now = kit.now + at * MINUTE
+    spool.clock_at = now
+    match happening:
+        case ["reading", ago, which, gauge]:
+            message = kit.up(VALUES[which], at=(now + ago * 5 * MINUTE) // 1000, seq=10 * (at + 5 * ago + 1_000) + which)
+            spool.happens(kit.inbound(message, device=f"wl-{gauge}", received_at=now))
+        case ["tick"]:
+            spool.ticks(now)
+        case ["deaf"]:
+            spool.happens(Deaf(now, "away"))
+        case ["hears"]:
+            spool.happens(Heard(now))
+
+
+def ended(spool):
+    """Give what is archived, what was said, and what stands at the end."""
+    spool.decider._moved_at = 0.0
+    spool.ticks(spool.clock_at + 24 * 60 * MINUTE)
+    standings = [json.loads(body) for (body,) in spool.rows("SELECT body FROM standing ORDER BY station, quantity, device")]
+    return spool.lines(), spool.changes(), standings
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lives, st.sets(st.integers(0, 25), max_size=5), st.booleans())
+def test_whatever_happens_a_crash_anywhere_changes_neither_what_was_said_nor_what_stands(kit, spooled, city, life, crashes, small_steps):
+    whole, other = spooled(city), spooled(city)
+    at = 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decide, "FEWEST", 1 if small_steps else decide.FEWEST)
+        for number, (passed, happening) in enumerate(life):
+            at += passed
+            live(kit, whole, at, happening)
+            live(kit, other, at, happening)
+            if number in crashes:
+                other.crash()
+                assert other.resumed.incidents == []
+
+    assert ended(other) == ended(whole)
