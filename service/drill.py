@@ -51,7 +51,7 @@ class Drill(threading.Thread):
             self._said.put(self._done(action))
 
     def _done(self, action: Action) -> str:
-        what = f"{action.by}: {action.action} {action.station}/{action.quantity}"
+        what = f"operator {action.by}: {action.action} {action.station}/{action.quantity}"
         deadline, trouble = time.monotonic() + PATIENCE, "no such alarm"
         while time.monotonic() < deadline:
             try:

@@ -33,7 +33,8 @@ from service.summary import judged
 from service.supervisor import Supervisor
 from service.view import LiveView, PlainView, View
 
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
+"""Seconds; a machine with nothing else to do needs about five."""
 SETTLE_WITHIN = 30.0
 """Seconds after the last message within which everything must be on disk, judged and delivered."""
 LOOK = 0.25
@@ -124,9 +125,13 @@ def _run(stage: Stage, supervisor: Supervisor, clock: RehearsalClock, view: View
     while supervisor.step(LOOK):
         write_state(stage.settings.data, supervisor)
         view.show(clock(), drill.said())
-        if supervisor.children[SIMULATOR].is_running or not until_end:
+        if supervisor.children[SIMULATOR].is_running:
             continue
-        ended_at = ended_at or time.monotonic()
+        if ended_at is None:
+            ended_at = time.monotonic()
+            view.show(clock(), ["the scenario is over; from here on its gauges are silent"])
+        if not until_end:
+            continue
         late = time.monotonic() - ended_at > SETTLE_WITHIN
         if late or (clock() >= stage.scenario.end and judged(stage.settings, stage.registry, played=True).holds):
             view.show(clock(), drill.said())

@@ -109,7 +109,7 @@ class PlainView:
     def show(self, now: Instant, done: list[str]) -> None:
         """Write what is new."""
         for text in done:
-            self.line(f"{self._watched.clock(now)}  operator   {text}")
+            self.line(f"{self._watched.clock(now)}  {text}")
         ledger = self._watched.ledger()
         for notice in ledger.notices if ledger else ():
             if notice.id not in self._told:
@@ -157,16 +157,14 @@ class LiveView:
 
     def _page(self, now: Instant) -> Group:
         spool, ledger = self._watched.spool(), self._watched.ledger()
-        head = Panel(
-            Text(self._opening), title=f"EXERCISE  {to_datetime(now).astimezone(self._watched.zone):%A %d %B %Y  %H:%M}", title_align="left"
-        )
+        title = f"EXERCISE  {to_datetime(now).astimezone(self._watched.zone):%A %d %B %Y  %H:%M}"
+        foot = _balance(spool) if spool else None
+        head = Panel(Text(self._opening), title=title, title_align="left", subtitle=foot, subtitle_align="left")
         parts: list[Any] = [head, self._stations(spool)]
         if ledger:
             parts += [self._alarms(ledger), self._notices(ledger)]
         if self._done:
             parts.append(Text("\n".join(self._done[-3:]), style="cyan"))
-        if spool:
-            parts.append(Text(_balance(spool)))
         return Group(*parts)
 
     def _stations(self, spool: SpoolNow | None) -> Table:
@@ -192,8 +190,9 @@ class LiveView:
 
     def _alarms(self, ledger: LedgerNow) -> Table:
         standing = [alarm for alarm in ledger.alarms if alarm.ended_at is None]
+        title = f"{len(standing)} {'alarm' if len(standing) == 1 else 'alarms'}"
         grid = Table(
-            "alarm", "level", "since", "peak", "gauge", "handling", expand=True, title=f"{len(standing)} alarms", title_justify="left"
+            "alarm", "level", "since", "peak", "gauge", "handling", expand=True, box=SIMPLE_HEAD, title=title, title_justify="left"
         )
         for alarm in standing:
             style = _STYLES[min(alarm.level, len(_STYLES) - 1)]
@@ -206,8 +205,9 @@ class LiveView:
     def _notices(self, ledger: LedgerNow) -> Table:
         counts = Counter(notice.audience for notice in ledger.notices)
         title = "notices: " + (", ".join(f"{count} to {audience}" for audience, count in sorted(counts.items())) or "none")
-        text = Column("title", no_wrap=True, overflow="ellipsis")
-        grid = Table("issued", "to", "kind", text, expand=True, box=SIMPLE_HEAD, title=title, title_justify="left")
+        short = [Column(name, no_wrap=True, min_width=width) for name, width in (("issued", 13), ("to", 9), ("kind", 13))]
+        text = Column("title", no_wrap=True, overflow="ellipsis", ratio=1)
+        grid = Table(*short, text, expand=True, box=SIMPLE_HEAD, title=title, title_justify="left")
         for notice in ledger.notices[-max(_FEWEST, self._console.height - _REST) :]:
             grid.add_row(self._watched.clock(notice.issued_at), notice.audience, notice.kind, self._watched.title(notice))
         return grid

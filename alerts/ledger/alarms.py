@@ -50,9 +50,9 @@ def find(connection: Connection, alarm: str) -> Alarm | None:
     return None if row is None else alarm_of(row)
 
 
-def save(connection: Connection, alarm: Alarm) -> None:
-    """Write an alarm, new or known."""
-    _save(connection, schema.alarm, _plain(alarm), ("id",))
+def save(connection: Connection, alarm: Alarm, *, is_new: bool = False) -> None:
+    """Write an alarm; `is_new` where it is known not to be there."""
+    _save(connection, schema.alarm, _plain(alarm), ("id",), is_new=is_new)
 
 
 def told_of(connection: Connection, alarms: Iterable[str]) -> dict[tuple[str, Audience], Told]:
@@ -62,9 +62,9 @@ def told_of(connection: Connection, alarms: Iterable[str]) -> dict[tuple[str, Au
     return {(fields["alarm"], fields["audience"]): Told(**fields) for fields in found}
 
 
-def save_told(connection: Connection, told: Told) -> None:
+def save_told(connection: Connection, told: Told, *, is_new: bool = False) -> None:
     """Write what an audience was last told."""
-    _save(connection, schema.told, _plain(told), ("alarm", "audience"))
+    _save(connection, schema.told, _plain(told), ("alarm", "audience"), is_new=is_new)
 
 
 def alarm_of(row: RowMapping) -> Alarm:
@@ -76,9 +76,9 @@ def _is_of(station: str, quantity: str) -> ColumnElement[bool]:
     return and_(_a.station == station, _a.quantity == quantity)
 
 
-def _save(connection: Connection, table: Table, values: dict[str, Any], key: tuple[str, ...]) -> None:
+def _save(connection: Connection, table: Table, values: dict[str, Any], key: tuple[str, ...], *, is_new: bool) -> None:
     same = and_(*(table.c[name] == values[name] for name in key))
-    if not connection.execute(update(table).where(same).values(**values)).rowcount:
+    if is_new or not connection.execute(update(table).where(same).values(**values)).rowcount:
         connection.execute(insert(table).values(**values))
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select, update
 
 from alerts.alarms import Known
 from alerts.ledger import schema
-from devices.instants import Instant
+from devices.instants import Instant, Span
 from rules.changes import Change, Kind, Said, Verb
 
 NAME = "changes"
@@ -46,6 +46,19 @@ def known_of(connection: Connection, station: str, quantity: str, since: Instant
     for row in connection.execute(wanted).mappings():
         (standing if row["standing"] else withdrawn)[row["id"]] = change_of(row)
     return Known(standing, withdrawn)
+
+
+def known_of_alarms(connection: Connection, alarms: Sequence[str], reach: Span) -> dict[str, Known]:
+    """Give the changes of the places of some alarms, each from `reach` before its alarm began, by alarm."""
+    found: dict[str, tuple[dict[str, Change], dict[str, Change]]] = {alarm: ({}, {}) for alarm in alarms}
+    a = schema.alarm.c
+    place = and_(a.station == _c.station, a.quantity == _c.quantity, _c.at >= a.opened_at - reach)
+    asked = select(a.id.label("alarm"), schema.change).join(schema.change, place)
+    for start in range(0, len(alarms), _MOST):
+        for row in connection.execute(asked.where(a.id.in_(alarms[start : start + _MOST]))).mappings():
+            standing, withdrawn = found[row["alarm"]]
+            (standing if row["standing"] else withdrawn)[row["id"]] = change_of(row)
+    return {alarm: Known(*both) for alarm, both in found.items()}
 
 
 def change_of(row: RowMapping) -> Change:

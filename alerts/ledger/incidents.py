@@ -35,3 +35,8 @@ def note(connection: Connection, kind: str, detail: str, at: Instant) -> None:
 def is_open(connection: Connection, kind: str) -> bool:
     """Tell whether an incident of a kind is open."""
     return connection.execute(select(_i.id).where(_i.kind == kind, _i.ended_at.is_(None)).limit(1)).first() is not None
+
+
+def open_kinds(connection: Connection) -> set[str]:
+    """Give the kinds of incidents that are open."""
+    return set(connection.execute(select(_i.kind).where(_i.ended_at.is_(None))).scalars())

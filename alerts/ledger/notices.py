@@ -7,8 +7,9 @@ Rule 2: a notice goes only by channels that are bound to its status.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
@@ -50,26 +51,31 @@ def draft_to_notice(
     )
 
 
-def next_sequence(connection: Connection, alarm: str, audience: Audience) -> int:
-    """Give the place of the next notice of an alarm to an audience, from 1."""
-    highest = select(func.max(_n.sequence)).where(_n.alarm == alarm, _n.audience == audience.value)
-    return int(connection.execute(highest).scalar() or 0) + 1
+def sequences(connection: Connection, alarms: Iterable[str]) -> dict[tuple[str, Audience], int]:
+    """Give the place of the last notice of some alarms, by alarm and audience; absent where there is none."""
+    asked = select(_n.alarm, _n.audience, func.max(_n.sequence)).where(_n.alarm.in_(list(alarms))).group_by(_n.alarm, _n.audience)
+    return {(alarm, Audience(audience)): highest for alarm, audience, highest in connection.execute(asked)}
 
 
-def issue(connection: Connection, notice: Notice, why: str, channels: Collection[str], now: Instant) -> None:
+def issue(connection: Connection, issued: Sequence[tuple[Notice, str]], channels: Collection[str], now: Instant) -> None:
     """
-    Write a notice, and that it has to go by each channel that has recipients for it; what it overtakes is closed.
+    Write notices, and that they have to go by each channel that has recipients for them; what they overtake is closed.
 
     Args:
         connection: the transaction of the step.
-        notice: with its words.
-        why: of its draft, for operators.
-        channels: that are bound to its status.
+        issued: each notice with the reason of its draft, for operators.
+        channels: that are bound to their status.
         now: the present instant.
     """
-    values: dict[str, Any] = {**asdict(notice), "audience": notice.audience.value, "kind": notice.kind.value, "status": notice.status.value}
-    connection.execute(insert(schema.notice).values(**values, why=why))
-    deliveries.enqueue(connection, notice.id, sorted(set(recipients.channels_of(connection, notice)) & set(channels)))
+    if not issued:
+        return
+    connection.execute(insert(schema.notice), [{**_plain(notice), "why": why} for notice, why in issued])
+    same: dict[Audience, list[str]] = {}
+    for notice, _ in issued:
+        if notice.level and notice.audience not in same:
+            same[notice.audience] = recipients.channels_of(connection, notice)
+        found = same[notice.audience] if notice.level else recipients.channels_of(connection, notice)
+        deliveries.enqueue(connection, notice.id, sorted(set(found) & set(channels)))
     deliveries.close_overtaken(connection, now)
 
 
@@ -85,11 +91,10 @@ def withheld_of(connection: Connection, alarms: Iterable[str]) -> list[Withheld]
     return [withheld_row(row) for row in rows]
 
 
-def withhold(connection: Connection, withheld: Withheld) -> None:
-    """Write down that something was withheld; the caller knows that it was not before."""
-    values = asdict(withheld)
-    plain = {name: getattr(withheld, name).value for name in ("audience", "kind", "reason")}
-    connection.execute(insert(schema.withheld).values(**{**values, **plain}))
+def withhold(connection: Connection, withheld: Sequence[Withheld]) -> None:
+    """Write down what was withheld; the caller knows that it was not before."""
+    if withheld:
+        connection.execute(insert(schema.withheld), [_plain(each) for each in withheld])
 
 
 def withheld_row(row: RowMapping) -> Withheld:
@@ -102,3 +107,8 @@ def withheld_row(row: RowMapping) -> Withheld:
         reason=Reason(row["reason"]),
         at=row["at"],
     )
+
+
+def _plain(value: Notice | Withheld) -> dict[str, Any]:
+    """Enum members are strings, but the driver wants plain ones."""
+    return {name: field.value if isinstance(field, StrEnum) else field for name, field in asdict(value).items()}

@@ -8,6 +8,7 @@ Rule 2: tables are made and changed by migrations alone, at the start of `canhba
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def open_ledger_to_read(url: str) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Bring the tables of a ledger to the form that this program knows; nothing happens where they have it."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells at each start that it has plugins
     with engine.begin() as connection:
         command.upgrade(migrations(connection), "head")
 

@@ -20,7 +20,7 @@ from alerts.channels.catalogue import channel_of
 from alerts.channels.port import Channel
 from alerts.compose import compose
 from alerts.deliver import Deliverer
-from alerts.desk import Compose, Desk, Step, step
+from alerts.desk import step
 from alerts.facts import facts_of
 from alerts.ledger import changes, incidents
 from alerts.ledger.opening import ledger_url, migrate, open_ledger
@@ -28,6 +28,7 @@ from alerts.ledger.recipients import recipients_of, sync_recipients
 from alerts.model import Alarm, Status, Told
 from alerts.plan import Draft
 from alerts.ports import hears, is_alive
+from alerts.telling import Compose, Desk, Step
 from devices.documents import ConfigurationError
 from devices.instants import SECOND, Instant
 from ingest.feed import Cursor, CursorLost, Feed, News, NoSpool
@@ -252,10 +253,15 @@ def first_city(feed: SpoolFeed, stop: Stop) -> City | None:
 def say(done: Step) -> None:
     """Log what was decided."""
     for notice in done.notices:
-        who = {"audience": notice.audience.value, "kind": notice.kind.value, "level": notice.level, "was": notice.was}
+        who = {"audience": notice.audience.value, "kind": notice.kind.value, "from_level": notice.was, "to_level": notice.level}
         log.info("notice", notice=notice.id, alarm=notice.alarm, **who)
     for withheld in done.withheld:
-        what = {"audience": withheld.audience.value, "kind": withheld.kind.value, "level": withheld.level, "reason": withheld.reason.value}
+        what = {
+            "audience": withheld.audience.value,
+            "kind": withheld.kind.value,
+            "of_level": withheld.level,
+            "reason": withheld.reason.value,
+        }
         log.info("withheld", alarm=withheld.alarm, **what)
 
 

@@ -45,6 +45,8 @@ from web.serving import StreamingServer, listener_on, serve_beside
 
 log = structlog.get_logger(__name__)
 
+CITY_SECONDS = 2.0
+"""Real time between two looks at the applied city: its documents are long."""
 _AWAY = (NoSpool, sqlite3.DatabaseError, LookupError, FileNotFoundError)
 """The file is not there, not finished, or held for long."""
 
@@ -56,6 +58,7 @@ class SpoolReader:
         self._feed: Feed[Said, Standing] = Feed(path, said_of, standing_of)
         self._city: City | None = None
         self._refused: str | None = None
+        self._looked_at = float("-inf")
 
     def now(self) -> SpoolNow | None:
         """Give heartbeat and standings; None where there is no spool to read."""
@@ -73,6 +76,9 @@ class SpoolReader:
 
     def city(self) -> City | None:
         """Give the city as it was last applied; one that this program cannot build leaves the earlier one in place."""
+        if self._city is not None and time.monotonic() - self._looked_at < CITY_SECONDS:
+            return self._city
+        self._looked_at = time.monotonic()
         try:
             snapshot = self._feed.configuration()
         except _AWAY:

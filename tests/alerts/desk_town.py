@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from alerts.channels.log import LogSettings
-from alerts.desk import Desk, Step, step
+from alerts.desk import step
 from alerts.ledger.opening import ledger_url, migrate, open_ledger
 from alerts.ledger.recipients import sync_recipients
 from alerts.model import Alarm, Audience, Handling, Status, Told
 from alerts.plan import Draft
 from alerts.policy import Policy, PolicyRecipient, RulePolicy
+from alerts.telling import Desk, Step
 from devices.instants import HOUR, MINUTE, Instant, parse_instant
 from devices.registry import Device, Registry, Sensor
 from devices.stations import LegalLevel, Station, Thresholds

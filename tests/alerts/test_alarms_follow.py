@@ -122,6 +122,16 @@ def test_an_end_whose_episode_goes_on_is_taken_back() -> None:
     assert (reopened.id, reopened.end, reopened.ended_at, reopened.level) == (ended.id, None, None, 2)
 
 
+def test_an_end_is_taken_back_also_when_the_raise_has_moved() -> None:
+    ended = after(risen(), standing(0, at=NOW + HOUR))
+    moved = standing(2, at=NOW + 2 * HOUR, opened_at=NOW + 30 * MINUTE)
+
+    reopened = after(ended, moved, owed=False)
+
+    assert moved.opened_id != ended.id
+    assert (reopened.id, reopened.end, reopened.opened_at) == (ended.id, None, NOW + 30 * MINUTE)
+
+
 def test_another_episode_is_another_alarm() -> None:
     ended = after(risen(), standing(0, at=NOW + HOUR))
 

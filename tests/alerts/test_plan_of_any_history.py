@@ -21,6 +21,7 @@ from alerts.desk import step
 from alerts.ledger import reading
 from alerts.ledger.opening import ledger_url, migrate, open_ledger
 from alerts.model import Audience, Notice, NoticeKind
+from alerts.plan import OF_THE_PRESENT
 from devices.instants import Instant
 from rules.changes import Change, Kind, Phase, Said, Standing, Verb, change_id
 
@@ -91,8 +92,8 @@ def folded(levels: dict[Instant, int]) -> Iterator[Change]:
 @dataclass(frozen=True)
 class Event:
     level: int
-    back: int
-    """Readings before the newest one whose place this takes; 0: it is the newest."""
+    age: int
+    """Intervals since it was observed, when it is received."""
     wait: int
     """Intervals of silence before it."""
     cut: bool
@@ -106,7 +107,7 @@ events = st.lists(
     st.builds(
         Event,
         level=st.integers(0, 3),
-        back=st.integers(0, 3),
+        age=st.sampled_from([0, 0, 0, 0, 1, 2, 3, 6, 12]),
         wait=st.sampled_from([0, 0, 0, 0, 1, 5, 40]),
         cut=st.booleans(),
         lost=st.booleans(),
@@ -136,33 +137,42 @@ def fresh_town(blank: Path) -> Town:
     return Town(path)
 
 
-def play(town: Town, world: World, history: Sequence[Event]) -> Instant:
-    """Let a history happen; give the instant at which it ends."""
-    now, newest, waiting = NOW, NOW, []
+@dataclass(frozen=True)
+class Moment:
+    """What was so when a step was made."""
+
+    notices: tuple[Notice, ...]
+    level: int
+    age: Instant
+    """Of the newest reading."""
+
+
+def play(town: Town, world: World, history: Sequence[Event]) -> tuple[Instant, list[Moment]]:
+    """Let a history happen; give the instant at which it ends, and its steps."""
+    now, waiting, moments = NOW, [], []
     for event in history:
         now += (1 + event.wait) * INTERVAL
         if event.wait > 2 and world.levels:
             world.phase = Phase.STALE
-            take(town, world, waiting, now - INTERVAL, event)
+            moments.append(take(town, world, waiting, now - INTERVAL, event))
             waiting = []
-        at = newest - (event.back * INTERVAL) if event.back else now
-        newest = max(newest, at)
-        waiting += world.read(at, event.level, now)
+        waiting += world.read(now - event.age * INTERVAL, event.level, now)
         if event.cut:
-            take(town, world, waiting, now, event)
+            moments.append(take(town, world, waiting, now, event))
             waiting = []
-    take(town, world, waiting, now, history[-1])
-    return now
+    moments.append(take(town, world, waiting, now, history[-1]))
+    return now, moments
 
 
-def take(town: Town, world: World, said: list[Said], now: Instant, event: Event) -> None:
+def take(town: Town, world: World, said: list[Said], now: Instant, event: Event) -> Moment:
     if event.lost:
         with town.engine.connect() as connection:
             news = Reported(Place("spool", town.ordinal + 1), [(1, each) for each in said], [world.stands])
             step(connection, news, town.desk, now=now, hears=True)
     if event.restart:
         town.reopen()
-    town.step(world.stands, said=said, now=now)
+    done = town.step(world.stands, said=said, now=now)
+    return Moment(done.notices, world.stands.level, now - max(world.levels))
 
 
 def told(town: Town) -> dict[tuple[str, Audience], list[Notice]]:
@@ -195,7 +205,7 @@ ANY_HISTORY = settings(max_examples=40, deadline=None, suppress_health_check=[He
 @given(history=events, last=st.integers(0, 3))
 def test_once_readings_are_current_everybody_believes_what_stands(blank: Path, history: list[Event], last: int) -> None:
     town, world = fresh_town(blank), World()
-    now = play(town, world, history)
+    now, _ = play(town, world, history)
 
     settle(town, world, last, now)
 
@@ -209,7 +219,7 @@ def test_once_readings_are_current_everybody_believes_what_stands(blank: Path, h
 @given(history=events)
 def test_everybody_who_was_warned_hears_exactly_one_end(blank: Path, history: list[Event]) -> None:
     town, world = fresh_town(blank), World()
-    now = play(town, world, history)
+    now, _ = play(town, world, history)
 
     settle(town, world, 0, now)
 
@@ -226,7 +236,7 @@ def test_everybody_who_was_warned_hears_exactly_one_end(blank: Path, history: li
 def test_no_notice_is_repeated_and_each_goes_on_from_the_one_before(blank: Path, history: list[Event]) -> None:
     town, world = fresh_town(blank), World()
 
-    settle(town, world, 0, play(town, world, history))
+    settle(town, world, 0, play(town, world, history)[0])
 
     for said in told(town).values():
         assert [each.sequence for each in said] == list(range(1, len(said) + 1))
@@ -239,7 +249,7 @@ def test_no_notice_is_repeated_and_each_goes_on_from_the_one_before(blank: Path,
 @ANY_HISTORY
 @given(history=events)
 def test_steps_lost_and_restarts_change_nothing_that_is_told(blank: Path, history: list[Event]) -> None:
-    plain = [Event(each.level, each.back, each.wait, each.cut, lost=False, restart=False) for each in history]
+    plain = [Event(each.level, each.age, each.wait, each.cut, lost=False, restart=False) for each in history]
     towns = []
     for each in (history, plain):
         town = fresh_town(blank)
@@ -251,7 +261,7 @@ def test_steps_lost_and_restarts_change_nothing_that_is_told(blank: Path, histor
 
 @ANY_HISTORY
 @given(history=events)
-def test_residents_are_first_told_of_their_own_level_and_never_of_the_past(blank: Path, history: list[Event]) -> None:
+def test_residents_are_first_told_of_their_own_level(blank: Path, history: list[Event]) -> None:
     town, world = fresh_town(blank), World()
 
     play(town, world, history)
@@ -262,3 +272,26 @@ def test_residents_are_first_told_of_their_own_level_and_never_of_the_past(blank
         assert alarm in alarms
         if audience is RESIDENTS:
             assert said[0].level >= FROM[RESIDENTS]
+
+
+@ANY_HISTORY
+@given(history=events)
+def test_no_end_is_told_while_a_level_stands_and_no_level_that_does_not(blank: Path, history: list[Event]) -> None:
+    town, world = fresh_town(blank), World()
+
+    _, moments = play(town, world, history)
+
+    for moment in moments:
+        assert all(each.level == moment.level for each in moment.notices if each.kind not in {NoticeKind.LOST, NoticeKind.FOUND})
+
+
+@ANY_HISTORY
+@given(history=events)
+def test_residents_hear_only_of_the_present(blank: Path, history: list[Event]) -> None:
+    town, world = fresh_town(blank), World()
+
+    _, moments = play(town, world, history)
+
+    for moment in moments:
+        said = [each for each in moment.notices if each.audience is RESIDENTS and each.kind in OF_THE_PRESENT]
+        assert not said or moment.age <= 2 * INTERVAL

@@ -220,6 +220,12 @@ class Spooled:
         if self.resumed.last_at == 0:
             self.happens(self.city)
 
+    def __enter__(self) -> Spooled:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def stop(self) -> None:
         self.committer.stop()
         self.thread.join(10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -134,12 +135,15 @@ def test_a_reading_beyond_the_lateness_bound_is_archived_and_counted_late(kit, i
     assert parse(taken.lines[0]).quality is Quality.NOT_EVALUATED
 
 
-def test_an_equal_reading_is_a_duplicate_whatever_its_flags_say(kit, intake):
-    first = take(intake, kit.inbound(kit.up(1.0)))
+@pytest.mark.parametrize("retain", [False, True])
+@pytest.mark.parametrize("dup", [False, True])
+def test_whether_a_message_was_retained_or_is_said_to_be_a_duplicate_decides_nothing(kit, intake, retain, dup):
+    event = kit.inbound(kit.up(1.0), kit.up(1.0, seq=9), kit.up(2.0, at=kit.now // 1000 + 1))
+    flagged = replace(event, messages=[(topic, payload, mid, qos, retain, dup) for topic, payload, mid, qos, _, _ in event.messages])
 
-    again = take(intake, kit.inbound(kit.up(1.0, seq=9)))
+    taken = take(intake, flagged)
 
-    assert (len(first.lines), again.lines, again.duplicates, again.rejections) == (1, [], 1, [])
+    assert (values(taken), taken.duplicates, taken.rejections) == ([1.0, 2.0], 1, [])
 
 
 @pytest.mark.parametrize(

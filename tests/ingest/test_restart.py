@@ -97,29 +97,29 @@ def test_a_crash_between_two_steps_with_everything_delivered_again_changes_nothi
     assert ended(spool) == whole
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.sampled_from([1.0, 2.7, 3.5]), st.integers(0, 1)), min_size=1, max_size=20),
     st.sets(st.integers(0, 20), max_size=4),
     st.booleans(),
 )
 def test_any_readings_with_crashes_anywhere_and_checkpoints_or_not_end_the_same(kit, spooled, readings, crashes, checkpoints):
-    one, other = spooled(), spooled()
     ranks = {1.0: 1, 2.7: 2, 3.5: 3}
 
-    for number, (minutes, value, gauge) in enumerate(readings):
-        message = kit.up(value, at=kit.now // 1000 - minutes * 60_000, seq=ranks[value])
-        event = kit.inbound(message, device=f"wl-{gauge}", received_at=kit.now + number * SECOND)
-        one.happens(event)
-        other.happens(event)
-        if checkpoints and number % 3 == 0:
-            other.ticks(kit.now + number * SECOND)
-        if number in crashes:
-            other.crash()
+    with spooled() as one, spooled() as other:
+        for number, (minutes, value, gauge) in enumerate(readings):
+            message = kit.up(value, at=kit.now // 1000 - minutes * 60_000, seq=ranks[value])
+            event = kit.inbound(message, device=f"wl-{gauge}", received_at=kit.now + number * SECOND)
+            one.happens(event)
             other.happens(event)
+            if checkpoints and number % 3 == 0:
+                other.ticks(kit.now + number * SECOND)
+            if number in crashes:
+                other.crash()
+                other.happens(event)
 
-    assert (one.lines(), one.changes()) == (other.lines(), other.changes())
-    assert other.counters()["archived"] == one.counters()["archived"]
+        assert (one.lines(), one.changes()) == (other.lines(), other.changes())
+        assert other.counters()["archived"] == one.counters()["archived"]
 
 
 def test_a_redelivered_reading_without_a_time_is_known_after_a_restart(kit, spooled):

@@ -62,13 +62,12 @@ def ended(spool):
     return spool.lines(), spool.changes(), standings
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lives, st.sets(st.integers(0, 25), max_size=5), st.booleans())
 def test_whatever_happens_a_crash_anywhere_changes_neither_what_was_said_nor_what_stands(kit, spooled, city, life, crashes, small_steps):
-    whole, other = spooled(city), spooled(city)
     at = 0
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, spooled(city) as whole, spooled(city) as other:
         patch.setattr(decide, "FEWEST", 1 if small_steps else decide.FEWEST)
         for number, (passed, happening) in enumerate(life):
             at += passed
@@ -78,4 +77,4 @@ def test_whatever_happens_a_crash_anywhere_changes_neither_what_was_said_nor_wha
                 other.crash()
                 assert other.resumed.incidents == []
 
-    assert ended(other) == ended(whole)
+        assert ended(other) == ended(whole)

@@ -10,17 +10,18 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
 
-from alerts.desk import Desk, step
+from alerts.desk import step
 from alerts.ledger import changes, reading
 from alerts.ledger.opening import ledger_url, migrate, open_ledger
 from alerts.ledger.recipients import sync_recipients
 from alerts.model import Audience, Notice, NoticeKind, Status, Withheld
+from alerts.telling import Desk
 from devices.documents import Document, Documents
 from devices.instants import HOUR, MINUTE, Instant, parse_instant
 from ingest.commit import Committer, Keeping
@@ -58,7 +59,7 @@ CUNG_SON = Gauged("cung-son", (29.5, 32.0, 34.5))
 
 def river_city(hue: Path, *stations: Gauged) -> Documents:
     """Give the shipped city with other stations: rules, policy and texts are those of Hue."""
-    shipped = {name: found for name, found in read_city(hue).items() if not name.startswith("map")}
+    shipped = read_city(hue)
     streets = ("rules/street-depth.yaml",)
     kept = {name: found for name, found in shipped.items() if name not in streets}
     policy = {**shipped["policy.yaml"].content, "rules": {"river-levels": {"levels": ["bd1", "bd2", "bd3"], "residents": "bd2"}}}
@@ -142,6 +143,8 @@ class River:
     clock_at: Instant = field(init=False)
     looked_at: Instant = 0
     hears: bool = True
+    unsettled: list[Arrival] = field(default_factory=list)
+    """Taken and not committed, so not acknowledged: the broker gives them again."""
 
     def __post_init__(self) -> None:
         self.clock_at = self.start_at
@@ -180,10 +183,13 @@ class River:
         self.looked_at = 0
 
     def kill(self) -> None:
-        """Lose everything but the files, also what was taken and not committed; the broker gives that again."""
+        """Lose everything but the files; what was taken and not committed comes again."""
+        again = list(self.unsettled)
         self.waiting.clear()
         self.stop()
         self.start()
+        for arrival in again:
+            self.arrive(replace(arrival, at=self.clock_at))
         self.look()
 
     def stop(self) -> None:
@@ -208,6 +214,7 @@ class River:
         objects = [{"v": 1, "at": at // 1000, "m": {"water_level": value}} for at, value in arrival.readings]
         payload = json.dumps(objects).encode()
         message = (f"canhbao/v1/wl-{arrival.station}/up".encode(), payload, b"\0\1", 1, False, False)
+        self.unsettled.append(arrival)
         self.handle(Inbound(Receipt(1, [b"\0\1"], len(payload)), arrival.at, [message]))
 
     def deaf(self, at: Instant) -> None:
@@ -256,6 +263,7 @@ class River:
             self.committer.put(taken)
         self.waiting.clear()
         self.committer.settle()
+        self.unsettled.clear()
 
     def step(self, *, commit: bool = True) -> None:
         """Let the desk take the news; without a commit, as a kill would have it."""

@@ -106,8 +106,9 @@ def test_s2_three_silent_hours_above_a_level_are_no_end_and_no_second_warning(ri
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_s3_five_kills_repeat_nothing_and_lose_nothing(river: Make, kim_long: Series, seed: int) -> None:
+    kim_long = kim_long[: 6 * 24 * 3]  # three days, three edges
     plain = made_by(river, KIM_LONG, series=kim_long)
     plain.play(at_once(KIM_LONG, kim_long))
     killed = made_by(river, KIM_LONG, series=kim_long)
@@ -147,6 +148,7 @@ def told(town: River, audience: Audience) -> list[tuple[Instant, K, int, int]]:
 # ---- S4: order
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_s4_shuffled_within_two_hours_and_a_fifth_twice_gives_the_same_history(river: Make, kim_long: Series, cung_son: Series) -> None:
     waters = {KIM_LONG: kim_long, CUNG_SON: cung_son}
@@ -182,6 +184,7 @@ def test_s5_a_backlog_of_six_hours_ends_in_one_notice_about_the_present(
     series: Series = request.getfixturevalue(file.replace("-", "_"))
     begin = first_at(series, level) - 2 * HOUR
     end = begin + 6 * HOUR
+    series = [each for each in series if begin - 24 * HOUR <= each[0] <= end + 24 * HOUR]
     town = made_by(river, station, series=series)
     town.play(at_once(station, [each for each in series if each[0] < begin]))
     if way == "from the broker":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,11 +55,12 @@ def test_help_answers_at_once(canhbao: Run) -> None:
     took = []
 
     for _ in range(5):
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert canhbao("--help").returncode == 0
-        took.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
-    assert min(took) < 0.5  # 0.25 s where nothing else runs
+    assert min(took) < 0.4  # of the processor, so that a busy machine does not matter; 0.25 s where nothing else runs
 
 
 def test_without_a_word_it_says_what_there_is(canhbao: Run) -> None:

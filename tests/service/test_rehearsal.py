@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +23,7 @@ import pytest
 from service.broker import free_port
 
 Demo = Callable[..., subprocess.Popen[str]]
+Ask = Callable[..., tuple[int, str]]
 
 SHORT = """
 name: short
@@ -44,14 +51,32 @@ operator:
   - {at: "2025-10-26T09:00:00+07:00", action: acknowledge, station: kim-long, quantity: water_level, by: ca trực, reason: đã báo}
 """
 
+HIGH = """
+name: high
+about: {vi: "Nước cao, giả định.", en: "High water, made up."}
+start: "2025-10-26T06:00:00+07:00"
+end: "2025-10-28T06:00:00+07:00"
+seed: 1
+series:
+  river: {kind: daily, mean: 2.6}
+devices:
+  - {device: wl-kim-long, values: {water_level: {series: river}}}
+"""
+
 
 @pytest.fixture
-def demo(hue: Path, tmp_path: Path) -> Iterator[Demo]:
-    """Start `canhbao demo` on free ports, with the scenario `short` beside the shipped ones."""
+def environment(hue: Path, tmp_path: Path) -> dict[str, str]:
+    """Free ports, and these scenarios beside the shipped ones."""
     city = Path(shutil.copytree(hue, tmp_path / "city"))
-    (city / "scenarios" / "short.yaml").write_text(SHORT, encoding="utf-8")
+    for name, text in (("short", SHORT), ("high", HIGH)):
+        (city / "scenarios" / f"{name}.yaml").write_text(text, encoding="utf-8")
     own = {"CANHBAO_CITY": str(city), "CANHBAO_WEB__PORT": str(free_port()), "CANHBAO_OPERATORS__PORT": str(free_port()), "LANG": "C.UTF-8"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CANHBAO_")} | own
+    return {name: value for name, value in os.environ.items() if not name.startswith("CANHBAO_")} | own
+
+
+@pytest.fixture
+def demo(environment: dict[str, str], tmp_path: Path) -> Iterator[Demo]:
+    """Start `canhbao demo`."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: str) -> subprocess.Popen[str]:
@@ -63,6 +88,18 @@ def demo(hue: Path, tmp_path: Path) -> Iterator[Demo]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def canhbao(environment: dict[str, str], tmp_path: Path) -> Ask:
+    """Ask something of the running rehearsal; give status and what was said."""
+
+    def ask(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "service.cli", *words, "--data", str(tmp_path / "data")]
+        told = subprocess.run(command, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        return told.returncode, told.stdout + told.stderr
+
+    return ask
 
 
 def line_of(process: subprocess.Popen[str], said: str) -> str:
@@ -85,6 +122,55 @@ def test_a_short_flood_warns_and_ends_and_its_books_balance(demo: Demo) -> None:
     assert "ca trực: acknowledge kim-long/water_level (đã báo)" in told
     assert re.search(r"(\d+) received = (\d+) archived \+ [1-9]\d* duplicate", told)
     assert "The balance holds, and everybody who was warned was told the end." in told
+
+
+@pytest.mark.slow
+def test_on_a_terminal_it_is_a_live_page(environment: dict[str, str], tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
+    command = [sys.executable, "-m", "service.cli", "demo", "--scenario", "high", "--speed", "300", "--data", str(tmp_path / "data")]
+    process = subprocess.Popen(command, env={**environment, "TERM": "xterm-256color"}, cwd=tmp_path, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+
+    shown = b""
+    while b"above alarm level 2" not in shown and process.poll() is None:
+        shown += os.read(ours, 65_536)
+    process.send_signal(signal.SIGINT)
+    with suppress(OSError):  # the other end is closed
+        while True:
+            shown += os.read(ours, 65_536)
+    os.close(ours)
+
+    assert process.wait(5) == 0
+    text = shown.decode(errors="replace")
+    for word in ("EXERCISE", "Kim Long", "2.60 m", "bd2", "1 alarm", "operators", "readings received ="):
+        assert word in text
+
+
+@pytest.mark.slow
+def test_operators_act_from_a_terminal(demo: Demo, canhbao: Ask) -> None:
+    process = demo("--scenario", "high", "--speed", "300")
+    line_of(process, "operators  warning")
+    alarm = json.loads(canhbao("alarms", "--json")[1])["alarms"][0]
+
+    acknowledged, again = canhbao("ack", alarm["id"][:6], "--by", "Lan"), canhbao("ack", alarm["id"], "--by", "Lan")
+    close = canhbao("alarms", "close", alarm["id"], "--reason", "thử")
+    silenced = canhbao("alarms", "silence", "phu-oc/water_level", "--until", "2 d", "--reason", "bảo trì", "--by", "Lan")
+    listed = canhbao("alarms")
+    lifted = canhbao("alarms", "lift", "1", "--by", "Lan")
+    status = canhbao("status", "--json")
+
+    assert acknowledged == (0, "acknowledged\n")
+    assert again == (0, "was acknowledged already\n")
+    assert close[0] == 1
+    assert "refused: the gauge wl-kim-long is heard" in close[1]
+    assert silenced == (0, "silenced; end it with: canhbao alarms lift 1\n")
+    assert re.search(r"kim-long .*acknowledged", listed[1])
+    assert "bảo trì" in listed[1]
+    assert lifted == (0, "lifted\n")
+    told = json.loads(status[1])
+    assert told["programs"] == {"ingest": "hears the broker", "archive": "follows", "serve": "answers", "web": "answers"}
+    assert told["balance"]["holds"]
 
 
 @pytest.mark.slow

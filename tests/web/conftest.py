@@ -139,6 +139,8 @@ def river(station: str, points: tuple[tuple[float, float], ...], last_at: Instan
 
 
 def _between(points: tuple[tuple[float, float], ...], hours: float) -> float:
+    if hours >= points[0][0]:
+        return points[0][1]
     for (one, low), (other, high) in pairwise(points):
         if one >= hours >= other:
             return round(low + (high - low) * (one - hours) / (one - other), 2)
@@ -435,7 +437,7 @@ class Site:
         return self.ask("GET", path, **headers)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        connection = HTTPConnection(self.base.removeprefix("http://"), timeout=10)
+        connection = HTTPConnection(self.base.removeprefix("http://"), timeout=30)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             answer = connection.getresponse()
@@ -449,8 +451,8 @@ class Site:
         return json.loads(body)
 
     def when(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds, at most ten seconds."""
-        deadline = time.monotonic() + 10
+        """Wait until something holds: at most half a minute, for machines that are busy."""
+        deadline = time.monotonic() + 30
         while not holds():
             assert time.monotonic() < deadline, "it never held"
             threading.Event().wait(0.02)
@@ -550,12 +552,12 @@ def serving(site: Site, scene: Scene) -> Iterator[Site]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="site")
     thread.start()
     assert started.wait(10)
-    site.when(lambda: site.get("/")[0] == 200)
     try:
+        site.when(lambda: site.get("/")[0] == 200)
         yield site
     finally:
         servers[0].should_exit = True
-        thread.join(5)
+        thread.join(15)
         assert not thread.is_alive()
 
 
@@ -664,12 +666,12 @@ def duty_room(room: DutyRoom, scene: Scene) -> Iterator[DutyRoom]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), name="duty-room")
     thread.start()
-    room.when(lambda: server.started)
     try:
+        room.when(lambda: server.started)
         yield room
     finally:
         server.should_exit = True
-        thread.join(5)
+        thread.join(15)
         engine.dispose()
         assert not thread.is_alive()
 

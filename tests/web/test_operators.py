@@ -15,10 +15,13 @@ from sqlalchemy import select
 
 from alerts.ledger import schema
 from alerts.ledger.opening import ledger_url, open_ledger_to_read
+from alerts.model import NoticeKind, Reason
 from devices.instants import HOUR
+from ingest.inbox import Trouble
 from service.acting import Acting
 from service.exits import CommandError
 from service.settings import load_settings
+from web.languages import LANGUAGES
 from web.operators.sessions import LASTS, Sessions
 
 Room = Any
@@ -299,3 +302,12 @@ def test_every_field_has_a_label(room: Room) -> None:
 def test_health_is_told_to_everybody(room: Room, free_port: Callable[[], int]) -> None:
     assert room.get("/healthz")[0] == 200
     assert os.environ.get("CANHBAO_OPERATORS__PORT") is None
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_every_trouble_of_ingest_has_words(language: str) -> None:
+    words = LANGUAGES[language].operators.incident_kinds
+
+    assert {trouble.value for trouble in Trouble} - {"hears"} <= set(words)
+    assert {reason.value for reason in Reason} <= set(LANGUAGES[language].operators.reasons)
+    assert {kind.value for kind in NoticeKind} == set(LANGUAGES[language].operators.kinds)

@@ -28,7 +28,6 @@ class PageWords:
     street_title_at: str
     place_river: str
     place: str
-    above: str
     against: str
     rising: str
     falling: str
@@ -60,7 +59,6 @@ class PageWords:
     unknown_areas: str
     prepare: str
     prepare_act: str
-    support: str
     reporting: str
     reporting_value: str
     newest: str
@@ -98,7 +96,6 @@ class PageWords:
     approximate: str
     connection_lost: str
     not_found: str
-    not_found_hint: str
     back: str
     cannot: str
 
@@ -108,7 +105,6 @@ class ListWords:
     """The residents' page: what stands below its head."""
 
     others: str
-    other_line: str
     ended: str
     ended_line: str
     map: str
@@ -161,7 +157,6 @@ class ListWords:
     air: str
     air_sub: str
     air_line: str
-    air_lost: str
     air_none: str
 
 
@@ -172,7 +167,6 @@ class OperatorWords:
     title: str
     skip: str
     real: str
-    exercise: str
     exercise_note: str
     you: str
     pipeline: str
@@ -218,15 +212,11 @@ class OperatorWords:
     silence: str
     lift: str
     reason: str
-    until: str
-    told_line: str
     act_on: str
     close_hint: str
     silence_hint: str
     span: str
     hours: str
-    gauge_heard: str
-    act: str
     actions: dict[str, str]
     silences: str
     silences_none: str
@@ -236,7 +226,6 @@ class OperatorWords:
     notices_none: str
     issued_at: str
     notice: str
-    audience: str
     sent: str
     failed: str
     withheld: str

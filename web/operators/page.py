@@ -55,6 +55,12 @@ class Row:
         return self.alarm.phase in (Phase.STALE, Phase.LOST)
 
     @property
+    def is_as_measured(self) -> bool:
+        """Tell whether the newest value itself lies at the level that stands; else confirmation, hold or silence holds it."""
+        against = self.against
+        return against is not None and self.level is not None and against.is_reached and against.level.number == self.level.number
+
+    @property
     def is_new(self) -> bool:
         """Tell whether nobody cares for it yet."""
         return self.alarm.handling is Handling.OPEN and self.alarm.ended_at is None
@@ -98,7 +104,7 @@ class Pages:
         """Render the table."""
         words = language.operators
         writing = Writing(language, board.texts.languages[language.code].wording, ZoneInfo(board.registry.time_zone), board.now)
-        rows = [_row(board, alarm) for alarm in board.alarms]
+        rows = sorted((_row(board, alarm) for alarm in board.alarms), key=lambda row: (-row.severity, -row.alarm.level_at))
         return self._table.render(
             board=board,
             session=session,

@@ -27,7 +27,7 @@ from web.public.models import (
     StationsOut,
 )
 from web.public.situation import Situation
-from web.public.state import Gauge, PageState, Sense
+from web.public.state import Gauge, PageState
 
 
 class Said:
@@ -109,7 +109,7 @@ class Said:
             received_at=self._maybe(gauge.received_at),
             trend_per_hour=gauge.trend,
             levels=[LevelOut(**asdict(level)) for level in gauge.levels],
-            level=against.level.number if against and against.sense in (Sense.ABOVE, Sense.AT) else 0,
+            level=against.level.number if against and against.is_reached else 0,
             difference=against.signed if against else None,
         )
 

@@ -12,21 +12,19 @@ from dataclasses import dataclass
 from math import cos, hypot, radians
 
 from alerts.facts import difference
-from devices.instants import SECOND, Instant, Span
+from devices.instants import Instant, Span
 from devices.quantities import QUANTITIES
 from devices.readings import Reading
 from devices.registry import Registry, Sensor
 from devices.stations import LegalLevel, Station
 from rules.changes import Phase, Standing
-from web.public.situation import Situation, deafness_of
+from web.public.situation import SLACK, Situation, deafness_of
 from web.public.state import Against, Gauge, Sense, Signal
 
 RIVER, STREET = "water_level", "water_depth"
 AIR = ("pm2_5", "pm10")
 LIMIT_INTERVALS = 3
 """The rules call a sensor stale after two intervals; the page's own look is a second guard, one interval later."""
-SLACK: Span = 3 * SECOND
-"""Of real time: what store and page may lag behind the readings."""
 _COLOURS = {"bd1": 1, "bd2": 2, "bd3": 3, "historic": 4}
 
 
@@ -79,7 +77,7 @@ def gauge_of(situation: Situation, station: Station, sensor: Sensor) -> Gauge:
         trend=standing.trend if standing and signal is Signal.HEARD else None,
         levels=levels,
         against=against,
-        severity=severity_of(against.level) if against and against.sense in (Sense.ABOVE, Sense.AT) else 0,
+        severity=severity_of(against.level) if against and against.is_reached else 0,
     )
 
 

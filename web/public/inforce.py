@@ -18,7 +18,7 @@ from devices.registry import Registry
 from devices.stations import LegalLevel, Ward
 from web.public.gauges import against_of, severity_of
 from web.public.situation import Ledger
-from web.public.state import Against, Ended, Gauge, InForce, Sense
+from web.public.state import Against, Ended, Gauge, InForce
 
 GaugeOf = Callable[[Alarm], Gauge]
 
@@ -82,7 +82,7 @@ def _against(gauge: Gauge, level: LegalLevel) -> Against | None:
     found = gauge.against
     if gauge.value is None or found is None or not level.code:
         return None
-    if found.sense in (Sense.ABOVE, Sense.AT) and found.level.number >= level.number:
+    if found.is_reached and found.level.number >= level.number:
         return found
     return replace(against_of(gauge.value, (level,), gauge.quantity) or found, by=_by(gauge, level))
 

@@ -135,7 +135,7 @@ def _head_context(state: PageState, p: Writing) -> dict[str, Any]:
         "title": f"{label}: {name}" if state.is_exercise else f"{_short_title(state, p)}{name}",
         "label": label,
         "pace": w.exercise_real_time if state.speed == 1 else w.exercise_speed.format(speed=f"{state.speed:g}"),
-        "reporting": some.format(count=state.reporting, total=total),
+        "reporting": f"{lists.unheard}." if state.deaf else some.format(count=state.reporting, total=total),
         "everywhere": _everywhere(state, p),
         "nearest": _nearest(state, p),
         "chart_text": chart_text(state.history, p) if state.history else "",

@@ -23,6 +23,8 @@ HEARTBEAT_LIMIT: Span = 10 * SECOND
 """Of real time: an older heartbeat says that nobody listens, whatever the store holds."""
 HEARING_LIMIT: Span = 10 * SECOND
 """Of the clock of readings: reading up what waited after a reconnect is shorter, and is no deafness to tell residents of."""
+SLACK: Span = 3 * SECOND
+"""Of real time: what the page may lag behind the readings. In a fast rehearsal it is long by the clock of readings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +103,6 @@ def deafness_of(situation: Situation) -> Deafness | None:
         return Deafness(heartbeat.clock_at)
     if not heartbeat.hearing:
         since = heartbeat.hearing_since_at
-        return Deafness(since) if since is None or situation.now - since > HEARING_LIMIT else None
+        limit = max(HEARING_LIMIT, int(SLACK * situation.speed))
+        return Deafness(since) if since is None or situation.now - since > limit else None
     return Deafness(None) if situation.latest is None and not situation.standings else None

@@ -60,6 +60,11 @@ class Against:
     """Never negative, in the unit of the level."""
 
     @property
+    def is_reached(self) -> bool:
+        """Tell whether the value is at the level or above it."""
+        return self.sense in (Sense.ABOVE, Sense.AT)
+
+    @property
     def signed(self) -> float:
         """Give the difference, negative below the level."""
         return -self.by if self.sense is Sense.BELOW else self.by

@@ -20,7 +20,7 @@ from ingest.archive.query import bucket_width
 from web.public.gauges import AIR, RIVER, STREET, against_of, gauge_of, gauges_of, interval_of, nearest_heard, severity_of
 from web.public.inforce import just_ended, warnings_in_force
 from web.public.situation import Deafness, Ledger, Situation, deafness_of
-from web.public.state import Air, Ended, Gauge, Head, History, InForce, PageState, Sense, Signal, WardState
+from web.public.state import Air, Ended, Gauge, Head, History, InForce, PageState, Signal, WardState
 
 HISTORY = 48 * HOUR
 POINTS = 576
@@ -99,7 +99,7 @@ def _gauge_of_alarm(situation: Situation, alarm: Alarm) -> Gauge:
     thresholds = station.thresholds_at(alarm.quantity, alarm.observed_at or situation.now)
     levels = thresholds.levels if thresholds else ()
     against = against_of(alarm.value, levels, alarm.quantity)
-    severity = severity_of(against.level) if against and against.sense in (Sense.ABOVE, Sense.AT) else 0
+    severity = severity_of(against.level) if against and against.is_reached else 0
     return Gauge(station, alarm.quantity, Signal.SILENT, alarm.value, alarm.observed_at, alarm.received_at, None, levels, against, severity)
 
 
