@@ -110,7 +110,7 @@ def told_after(told: Told, draft: Draft, alarm: Alarm, notice: str, now: Instant
 
 def is_current(alarm: Alarm, policy: Policy, now: Instant) -> bool:
     """Tell whether the newest reading of an alarm's gauge speaks of the present."""
-    return alarm.observed_at is not None and now - alarm.observed_at <= policy.currency * alarm.interval
+    return alarm.observed_at is not None and now - alarm.observed_at <= policy.currency * alarm.interval + policy.slack
 
 
 def _about_level(alarm: Alarm, told: Told, policy: Policy, context: Context, now: Instant) -> Draft | Withheld | None:

@@ -63,6 +63,8 @@ class Policy:
     """The same for ends and corrections, which are owed longer."""
     channels: Mapping[str, ChannelSettings]
     recipients: tuple[PolicyRecipient, ...]
+    slack: Span = 0
+    """Added to currency: the delays of a machine on which a rehearsal runs faster than the world does."""
 
     def from_level(self, rule: str, audience: Audience, thresholds: Thresholds | None) -> int | None:
         """

@@ -13,20 +13,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from devices.instants import SECOND, Instant
 from ingest.accept import Broken, Intake, hear, inherit, intake_of, take, tick
 from ingest.configuration import Configuration
 from ingest.floor import Floor
 from ingest.inbox import Deaf, Event, Heard, Inbound, Incident, Trouble
-from ingest.restart import begin
+from ingest.restart import Triple, begin, sensor_of
 from ingest.taken import Applied, Checkpoint, Taken
 
-TICK = 0.25
-"""Real seconds."""
+TICK = 0.05
+"""Real seconds. Short, so that what is done a little at a time is done very little at a time."""
 ROUND = 60.0
 """Real seconds in which every sensor that moves gets into the checkpoint."""
+TOLD_WITHIN = 0.75
+"""Real seconds in which the standings that moved are told, after a look at them."""
 FEWEST = 16
 ALL = 1 << 40
 
@@ -59,6 +61,9 @@ class Decider:
         self._clock_at = 0
         self._given: int | None = None
         """States given in the present round of the checkpoint; None between two rounds."""
+        self._moved: dict[Triple, Any] = {}
+        """Standings that have moved and are not told yet, by sensor."""
+        self._share = FEWEST
         self._unsettled = False
         """Whether anything was put since the checkpoint last held everything."""
         self.turned_at = self._ticks_at = self._moved_at = time.monotonic()
@@ -102,7 +107,7 @@ class Decider:
 
     def _put(self, taken: Taken) -> None:
         if taken.said:
-            taken.standings += self._intake.engine.dirty()
+            taken.standings += self._told_with({sensor_of(said.change) for said in taken.said})
         if taken.says_something:
             self._wires.put(taken)
             self._unsettled = taken.checkpoint is None or not (taken.checkpoint.begins and taken.checkpoint.ends)
@@ -117,9 +122,24 @@ class Decider:
         self._clock_at = at
         if time.monotonic() >= self._moved_at:
             self._moved_at = time.monotonic() + self._wires.moved_every
-            taken.standings += self._intake.engine.dirty()
+            self._look()
+        taken.standings += self._some_moved()
         taken.checkpoint = self._checkpoint(self._unsettled or taken.says_something)
         self._put(taken)
+
+    def _look(self) -> None:
+        """Note the standings that have moved; the newest of each sensor counts."""
+        self._moved.update((sensor_of(standing), standing) for standing in self._intake.engine.dirty())
+        self._share = max(FEWEST, int(len(self._moved) * TICK / TOLD_WITHIN) + 1)
+
+    def _told_with(self, sensors: set[Triple]) -> list[Any]:
+        """Give the standings that belong to a change. Those that only moved would hold it up, so they wait."""
+        self._look()
+        return [self._moved.pop(sensor) for sensor in sensors if sensor in self._moved]
+
+    def _some_moved(self) -> list[Any]:
+        """Give some of the standings that moved, so that all are told within TOLD_WITHIN."""
+        return [self._moved.pop(sensor) for sensor in [*self._moved][: self._share]]
 
     def _checkpoint(self, unsettled: bool) -> Checkpoint | None:
         """Give the next states of a round; a state that moves again while the round goes on waits for the next one."""
@@ -144,6 +164,7 @@ class Decider:
         self._intake = intake_of(configuration.registry, engine)
         inherit(self._intake, before)
         self._given = None
+        self._moved.clear()  # the new engine tells all that stands
         sensors = frozenset((sensor.station, sensor.quantity, sensor.device) for sensor in configuration.registry.sensors())
         return Taken(
             before.now,

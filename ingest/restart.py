@@ -128,7 +128,7 @@ def _replay(spool: sqlite3.Connection, intake: Intake, floor: Floor, later: Mapp
         intake.now = received_at
         for key, state in later.get(ordinal, ()):
             intake.engine.restore(key, state)
-        replayed = Counter((str(one.verb), str(one.change.id), _triple(one.change)) for one in said)
+        replayed = Counter((str(one.verb), str(one.change.id), sensor_of(one.change)) for one in said)
         for verb, number, sensor in _differing(replayed, _stored(spool, ordinal)):
             if joins.get(key_of(*sensor), 0) < ordinal:
                 differences.setdefault(sensor, f"{verb} {number} in batch {ordinal}")
@@ -182,7 +182,7 @@ def _with_facts(spool: sqlite3.Connection, intake: Intake, replayed: Intake) -> 
 
 def _resumed(spool: sqlite3.Connection, intake: Intake, differences: Mapping[Triple, str]) -> Resumed:
     beat = spool.execute("SELECT clock_at FROM heartbeat").fetchone()
-    standings = [standing for standing in intake.engine.dirty() if _triple(standing) not in differences]
+    standings = [standing for standing in intake.engine.dirty() if sensor_of(standing) not in differences]
     resumed = Resumed(intake, max(intake.now, beat[0] if beat else 0), standings=standings)
     if differences:
         told = "; ".join(f"{'/'.join(sensor)}: {what}" for sensor, what in [*differences.items()][:_TOLD])
@@ -191,5 +191,6 @@ def _resumed(spool: sqlite3.Connection, intake: Intake, differences: Mapping[Tri
     return resumed
 
 
-def _triple(what: Any) -> Triple:
+def sensor_of(what: Any) -> Triple:
+    """Give the sensor that a change or a standing is about."""
     return what.station, what.quantity, what.device

@@ -78,7 +78,7 @@ def open_spool(path: Path) -> sqlite3.Connection:
     Raises:
         SpoolError: for a file of another version.
     """
-    if not path.exists():
+    if not path.exists() or path.stat().st_size == 0:  # an empty file holds nothing that could be lost
         _make(path)
     spool = sqlite3.connect(path, isolation_level=None, timeout=BUSY)
     spool.execute("PRAGMA journal_mode=WAL")

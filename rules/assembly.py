@@ -28,9 +28,9 @@ def bound_of(rule: LevelsRule | None, sensor: Sensor) -> Span:
     return min(max(MEMORY if rule is None else rule.lateness, 2 * sensor.interval), MOST_KEPT * sensor.interval)
 
 
-def patience_of(rule: FreshnessRule, sensor: Sensor) -> Patience:
+def patience_of(rule: FreshnessRule, sensor: Sensor, slack: Span) -> Patience:
     """Give how long a sensor may be silent."""
-    return Patience(rule.stale_after.span(sensor.interval), rule.lost_after.span(sensor.interval))
+    return Patience(rule.stale_after.span(sensor.interval) + slack, rule.lost_after.span(sensor.interval) + slack)
 
 
 def schedule_of(rule: LevelsRule, station: Station, sensors: Iterable[Sensor]) -> Schedule:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from devices.instants import DAY, SECOND, Instant
+from devices.instants import DAY, SECOND, Instant, Span
 from devices.registry import Registry, Sensor
 from rules.assembly import bound_of, patience_of, rule_for, schedule_of
 from rules.changes import Phase, Said, Standing
@@ -50,7 +50,7 @@ class Entry:
 class Engine:
     """Fits the port of ingest (ingest/engine.py)."""
 
-    def __init__(self, registry: Registry, rules: Sequence[Rule], started_at: Instant) -> None:
+    def __init__(self, registry: Registry, rules: Sequence[Rule], started_at: Instant, slack: Span = 0) -> None:
         """
         Make an engine that knows every sensor of the registry.
 
@@ -58,8 +58,9 @@ class Engine:
             registry: what is out there.
             rules: all rules of the city; one of them judges silence.
             started_at: silence is measured from here where nothing was received; a restored state says better.
+            slack: added to all patience, for the delays of a machine on which the world runs faster than it does.
         """
-        self._registry = registry
+        self._registry, self._slack = registry, slack
         self._levels = [rule for rule in rules if isinstance(rule, LevelsRule)]
         self._silence = next(rule for rule in rules if isinstance(rule, FreshnessRule))
         self._hears, self._hearing_since = True, started_at
@@ -195,7 +196,7 @@ class Engine:
         sensor, first = sensors[-1], sensors[0]
         since = max(started_at, first.valid_from)
         who = sensor.station, sensor.quantity, sensor.device
-        freshness = Freshness(*who, patience_of(self._silence, sensor), Phase.NEVER_SEEN, since, since, until=sensor.valid_to)
+        freshness = Freshness(*who, patience_of(self._silence, sensor, self._slack), Phase.NEVER_SEEN, since, since, until=sensor.valid_to)
         rule = rule_for(self._levels, sensors)
         folds = () if rule is None else (Fold(Place(rule.rule, *who), schedule_of(rule, self._registry.stations[sensor.station], sensors)),)
         return Entry(sensor, key, Track(bound_of(rule, sensor), folds, freshness, key, self._moves))

@@ -15,7 +15,7 @@ from math import ceil
 from pathlib import Path
 from typing import Protocol
 
-from devices.instants import Instant
+from devices.instants import SECOND, Instant, Span
 
 ANCHOR = "rehearsal.json"
 HELD: Instant = 1 << 60
@@ -139,3 +139,13 @@ def _write(data: Path, clock: RehearsalClock) -> None:
 
 def _read(path: Path) -> RehearsalClock:
     return RehearsalClock(**json.loads(path.read_text()))
+
+
+def slack_of(clock: Clock) -> Span:
+    """
+    Give what is added to patience and currency: half a second of the machine, in the world's time, where the world runs faster.
+
+    Two intervals of ten minutes pass in a third of a second at 3,600 times the pace; a machine that stalls for so long is no silent gauge.
+    In real time it is 0.
+    """
+    return int((clock.speed - 1) * SECOND / 2)

@@ -25,18 +25,18 @@ from types import FrameType
 import structlog
 
 from devices.documents import ConfigurationError
-from devices.instants import format_instant
+from devices.instants import Instant, Span, format_instant
 from ingest.commit import Committer, Keeping
 from ingest.configuration import Configuration, Snapshot, read_snapshot
 from ingest.connection import Broker
-from ingest.decide import TICK, Decider, Inbox, Wires
+from ingest.decide import Decider, Inbox, Wires
 from ingest.inbox import Deaf, Incident, Trouble
 from ingest.restart import Resumed, newest_states, resume
 from ingest.session import Session
 from ingest.spool import meta, move_log, open_reader, open_spool, suspect
 from ingest.taken import Taken
 from rules.engine import Engine
-from service.clock import Clock
+from service.clock import Clock, slack_of
 from service.configuration import City, build, from_snapshot, load_city, to_snapshot
 from service.exits import CommandError, Exit
 from service.settings import Settings
@@ -150,7 +150,7 @@ def start(settings: Settings, clock: Clock, broker: Broker) -> Running:
     wanted, refused = wanted_city(settings.city, clock)
     open_spool(settings.spool_file).close()
     with closing(open_reader(settings.spool_file)) as spool:
-        in_force = in_force_of(read_snapshot(spool), wanted, refused)
+        in_force = in_force_of(read_snapshot(spool), wanted, refused, slack_of(clock))
         resumed = resume(spool, in_force)
         known = meta(spool, "session") == broker.session
     log.info("resumed", revision=in_force.revision, last_at=format_instant(resumed.last_at) if resumed.last_at else None)
@@ -183,7 +183,7 @@ def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> 
         states=lambda: _states(path),
         suspect=lambda digest, at: suspect(path, digest, at),
         clock=clock,
-        moved_every=1.0 if clock.speed <= 1 else TICK,
+        moved_every=1.0 if clock.speed <= 1 else 0.25,
     )
     return Running(path, inbox, session, Decider(resumed.intake, wires), committer)
 
@@ -191,26 +191,28 @@ def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> 
 # ---- the city
 
 
-def configuration_of(city: City) -> Configuration:
-    """Give a city as ingest needs it."""
-    return Configuration(
-        city.revision, to_snapshot(city.documents), city.registry, lambda started_at: Engine(city.registry, city.rules, started_at)
-    )
+def configuration_of(city: City, slack: Span = 0) -> Configuration:
+    """Give a city as ingest needs it; `slack` is added to the patience with silent sensors."""
+
+    def engine(started_at: Instant) -> Engine:
+        return Engine(city.registry, city.rules, started_at, slack)
+
+    return Configuration(city.revision, to_snapshot(city.documents), city.registry, engine)
 
 
 def wanted_city(folder: Path, clock: Clock) -> tuple[Configuration | None, Incident | None]:
     """Read the city's files: what is to be in force, or what is to be told of them."""
     try:
-        return configuration_of(load_city(folder)), None
+        return configuration_of(load_city(folder), slack_of(clock)), None
     except ConfigurationError as error:
         log.error("the city's files cannot be used; what is in force stays", problems=str(error))
         return None, Incident(clock(), Trouble.CONFIGURATION_REFUSED, str(error)[:LONGEST_DETAIL])
 
 
-def in_force_of(snapshot: Snapshot | None, wanted: Configuration | None, refused: Incident | None) -> Configuration:
+def in_force_of(snapshot: Snapshot | None, wanted: Configuration | None, refused: Incident | None, slack: Span) -> Configuration:
     """Give the revision to replay under: the applied one, the wanted one in a new spool; raises CommandError where there is neither."""
     if snapshot is not None and (wanted is None or wanted.revision != snapshot.revision):
-        return configuration_of(build(from_snapshot(snapshot.documents)))
+        return configuration_of(build(from_snapshot(snapshot.documents)), slack)
     if wanted is None:
         problems = refused.detail if refused is not None else ""
         raise CommandError(f"the city's files cannot be used, and none was ever applied:\n{problems}", Exit.CONFIGURATION)

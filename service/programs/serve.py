@@ -33,7 +33,7 @@ from devices.documents import ConfigurationError
 from devices.instants import SECOND, Instant
 from ingest.feed import Cursor, CursorLost, Feed, News, NoSpool
 from rules.changes import Said, Standing, said_of, standing_of
-from service.clock import Clock, RealClock
+from service.clock import Clock, RealClock, slack_of
 from service.configuration import City, build, from_snapshot
 from service.exits import CommandError, Exit
 from service.programs.archive import Pace, Stop
@@ -185,7 +185,8 @@ class Serving:
 
     def _adopt(self, city: City) -> None:
         """Take a city: who is told, by which channels, in which words."""
-        self._desk = Desk(city.registry, city.policy, city.revision, self.status, composing(city))
+        policy = replace(city.policy, slack=slack_of(self._clock))
+        self._desk = Desk(city.registry, policy, city.revision, self.status, composing(city))
         now = self._clock()
         with self._engine.begin() as connection:
             sync_recipients(connection, city.policy.recipients, now)

@@ -179,6 +179,36 @@ def test_states_go_into_the_checkpoint_a_few_at_a_time_and_a_restart_within_a_ro
     assert floors == sorted(floors)
 
 
+def test_a_sensor_whose_state_is_newer_than_the_floor_joins_the_replay_where_it_was_written(kit, spooled, monkeypatch):
+    monkeypatch.setattr(decide, "FEWEST", 1)
+    spool, at = spooled(kit.configuration(kit.gauges(4))), kit.now // 1000
+    spool.happens(*(kit.inbound(kit.up(3.5), device=f"wl-{n}") for n in range(4)))
+    for seconds in range(1, 9):
+        spool.ticks(kit.now + seconds * SECOND)
+    spool.happens(*(kit.inbound(kit.up(3.6, at=at + 1), device=f"wl-{n}", received_at=kit.now + 9 * SECOND) for n in range(4)))
+    spool.ticks(kit.now + 10 * SECOND)
+    floor = json.loads(spool.rows("SELECT value FROM meta WHERE key = 'floor'")[0][0])["ordinal"]
+    assert [number for (number,) in spool.rows("SELECT count(*) FROM checkpoint WHERE ordinal > ?", floor)] == [1]
+
+    spool.crash()
+    spool.happens(*(kit.inbound(kit.up(3.5), device=f"wl-{n}", received_at=kit.now + 11 * SECOND) for n in range(4)))
+    spool.happens(*(kit.inbound(kit.up(1.0, at=at + 2), device=f"wl-{n}", received_at=kit.now + 11 * SECOND) for n in range(4)))
+
+    assert spool.resumed.incidents == []
+    assert spool.counters()["duplicate"] == 4
+    assert Counter(kind for (kind,) in spool.rows("SELECT kind FROM change")) == {"raise": 4, "fresh": 4, "clear": 4}
+
+
+def test_states_that_are_still_on_their_way_to_the_disk_are_carried_over_to_a_new_revision(kit, spooled):
+    spool = spooled()
+    spool.happens(kit.inbound(kit.up(1.0)), commit=False)
+    spool.decider.tick()
+
+    spool.happens(kit.configuration(kit.gauges(2), "r2"), kit.inbound(kit.up(1.0)))
+
+    assert (len(spool.lines()), spool.counters()["duplicate"]) == (1, 1)
+
+
 def test_quiet_times_write_nothing(kit, spooled):
     spool = spooled()
     spool.happens(kit.inbound(kit.up(1.0)))

@@ -170,3 +170,11 @@ def test_levels_are_those_in_force_when_the_water_was_measured():
         memory.observe(at, 5.2, -1, at)
 
     assert (highest, engine.standing("phu-oc", "water_level").level) == (4, 3)
+
+
+def test_slack_is_added_to_patience():
+    registry, sensor = one_gauge()
+    engine = Engine(registry, CITY.rules, START, slack=3 * MINUTE)
+    hear(engine, sensor, 0)
+
+    assert kinds(engine.tick(START + 23 * MINUTE)) == [(Kind.STALE, 23 * MINUTE)]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.instants import SECOND, parse_instant
-from service.clock import HeldClock, RealClock, RehearsalClock, anchor, clock_of, hold
+from service.clock import HeldClock, RealClock, RehearsalClock, anchor, clock_of, hold, slack_of
 
 START = parse_instant("2025-10-26T06:00:00+07:00")
 
@@ -72,3 +72,8 @@ def test_a_rehearsal_stands_at_its_start_until_it_is_let_go(tmp_path: Path) -> N
     assert not clock.stands
     assert clock.real_at(START) == let_go.real_at(START)
     assert clock.world_at(let_go.anchored_at + SECOND) == START + 3600 * SECOND
+
+
+def test_only_where_the_world_runs_faster_is_there_slack() -> None:
+    assert slack_of(RealClock()) == 0
+    assert slack_of(RehearsalClock(0, 0, 3601.0)) == 1800 * SECOND

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import struct
@@ -132,9 +133,10 @@ def test_on_a_terminal_it_is_a_live_page(environment: dict[str, str], tmp_path: 
     process = subprocess.Popen(command, env={**environment, "TERM": "xterm-256color"}, cwd=tmp_path, stdout=theirs, stderr=theirs)
     os.close(theirs)
 
-    shown = b""
-    while b"above alarm level 2" not in shown and process.poll() is None:
-        shown += os.read(ours, 65_536)
+    shown, deadline = b"", time.monotonic() + 60
+    while b"above alarm level 2" not in shown and process.poll() is None and time.monotonic() < deadline:
+        if select.select([ours], [], [], 0.5)[0]:
+            shown += os.read(ours, 65_536)
     process.send_signal(signal.SIGINT)
     with suppress(OSError):  # the other end is closed
         while True:

@@ -66,7 +66,6 @@ def write_city(folder: Path, hue: Path, rivers: dict[str, River]) -> Path:
     _write(folder / "devices.yaml", {"devices": devices})
     policy = yaml.safe_load((folder / "policy.yaml").read_text())
     del policy["rules"]["street-depth"]
-    policy["currency"] = 12  # an hour of the river is a tenth of a second here: what is in flight must not count as the past
     _write(folder / "policy.yaml", policy)
     return folder
 
