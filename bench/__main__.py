@@ -74,8 +74,12 @@ def row(found: list[Figures]) -> str:
 def _cell(values: list[float]) -> str:
     if not values:
         return "-"
-    middle = f"{statistics.median(values):,.6g}"
-    return middle if len(values) == 1 else f"{middle} ({min(values):,.6g}-{max(values):,.6g})"
+    middle = _short(statistics.median(values))
+    return middle if len(values) == 1 else f"{middle} ({_short(min(values))}-{_short(max(values))})"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
