@@ -30,7 +30,7 @@ types: setup
 	$(BIN)/mypy
 
 test: setup
-	$(BIN)/pytest --numprocesses 2 --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
 bench: setup
 	$(BIN)/python -m bench $(ARGS)

@@ -22,7 +22,7 @@ from paho.mqtt.exception import MalformedPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from ingest.frames import Malformed, Packet, split
+from ingest.frames import LARGEST, Malformed, Packet, split
 from ingest.inbox import Message
 
 KEEPALIVE = 10
@@ -88,6 +88,7 @@ class Connection(Client):
         wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves its constructor untyped
         wishes.SessionExpiryInterval = EXPIRY
         wishes.ReceiveMaximum = RECEIVE_MAXIMUM
+        wishes.MaximumPacketSize = LARGEST  # a broker of MQTT 5 then drops what would end each connection anew
         self.connect(self._broker.host, self._broker.port, KEEPALIVE, clean_start=False, properties=wishes)
 
     def acknowledge(self, mids: list[bytes]) -> None:

@@ -1,7 +1,8 @@
 """
 Rejections -> rows that can be looked at, within a bound of bytes.
 
-Rule 1: a row and its count stay; where bytes are short, the oldest payloads are emptied.
+Rule 1: a row and its count stay; where bytes are short, the oldest payloads are emptied; beyond MOST_ROWS the oldest rows go, and only
+        the counters still tell of them.
 Rule 2: all of it happens within the transaction of the caller.
 """
 
@@ -15,6 +16,7 @@ from ingest.taken import Rejection
 
 LONGEST_TOPIC = 256
 """Bytes of a topic that are kept; what our devices publish to is shorter."""
+MOST_ROWS = 200_000
 _STEP = 64
 
 
@@ -34,6 +36,7 @@ class Quarantine:
         self._bytes += sum(len(row[3]) for row in rows)
         while self._bytes > self._bound:
             self._empty_some()
+        self._forget_some()
 
     def _empty_some(self) -> None:
         found = self._spool.execute(
@@ -45,3 +48,11 @@ class Quarantine:
             self._oldest = number + 1
             if self._bytes <= self._bound:
                 return
+
+    def _forget_some(self) -> None:
+        """Let the oldest rows go where there are more than MOST_ROWS: a device that sends nothing but rubbish must not fill the disk."""
+        (newest,) = self._spool.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()
+        gone = (newest - MOST_ROWS,)
+        (size,) = self._spool.execute("SELECT coalesce(sum(length(payload)), 0) FROM quarantine WHERE id <= ?", gone).fetchone()
+        self._spool.execute("DELETE FROM quarantine WHERE id <= ?", gone)
+        self._bytes -= size

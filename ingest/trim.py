@@ -57,7 +57,7 @@ def trim(spool: sqlite3.Connection, store: Path, floor: int, now: Instant) -> in
             (MOST, now - CHANGES_KEPT),
         )
     spool.execute(
-        "DELETE FROM first_receipt WHERE received_at < (SELECT max(received_at) FROM first_receipt) - ?",
+        "DELETE FROM first_receipt AS old WHERE received_at < (SELECT max(received_at) FROM first_receipt WHERE device = old.device) - ?",
         (RECEIPTS_KEPT,),
     )
     spool.execute("COMMIT")

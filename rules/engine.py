@@ -25,7 +25,7 @@ from rules.history import NEVER, Fold, Track
 from rules.levels import Place
 from rules.moves import Moves
 from rules.standing import standing_of_track
-from rules.state import Body, dump, has_level, load, read, take_over
+from rules.state import Body, dump, load, read, take_over
 
 LATELY = DAY
 """So long after the end of a level a sensor's values are still told."""
@@ -139,7 +139,7 @@ class Engine:
                 entry.heir_of = None
             self._moves.told_of(key)
             self._look_again(entry)
-        if has_level(body) and (entry is None or not entry.track.folds):
+        if body["folds"] and (entry is None or not entry.track.folds):  # also without a level: the newest state wins
             self._hand_over(key, body)
 
     # ---- for others

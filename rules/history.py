@@ -205,10 +205,13 @@ class Track:
         self.at.insert(index, at)
         self.value.insert(index, value)
         self.rank.insert(index, rank)
-        if at <= self.settled_at:
-            return LATE
-        said = self._refold()
-        return Outcome(Verdict.NEW, said) if said else None
+        outcome: Outcome | None = LATE
+        if at > self.settled_at:
+            said = self._refold()
+            outcome = Outcome(Verdict.NEW, said) if said else None
+        if len(self.at) > self.room:  # a log of many seconds that comes late must not be folded whole for each of them
+            self._settle()
+        return outcome
 
     def _again(self, index: int, value: float, rank: int) -> Outcome:
         """Another reading for an instant that is known."""

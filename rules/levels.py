@@ -147,16 +147,19 @@ def align(ladder: Ladder, state: State) -> State:
     """
     Carry a state over to levels that have changed: a level keeps its state by its code, and one that is new is off.
 
-    The announced level keeps its code too, so its number may change. Where it is gone its old number stays, until a reading tells.
+    The announced level keeps its code too, so its number may change. Where it is gone its old number stays, and the levels up to it are
+    on: what stood is left as any level is, by readings below its margin.
     """
     codes = ladder.codes
     if state.codes == codes or not codes:
         return state
     kept = dict(zip(state.codes, zip(state.on, state.counts, strict=True), strict=True))
     pairs = [kept.get(code, (False, 0)) for code in codes]
-    announced = state.codes[state.level - 1] if state.level else None
+    announced = state.codes[state.level - 1] if 0 < state.level <= len(state.codes) else None
+    is_kept = announced is None or announced in codes
     level = codes.index(announced) + 1 if announced in codes else state.level
-    return replace(state, level=level, codes=codes, on=tuple(on for on, _ in pairs), counts=tuple(count for _, count in pairs))
+    on = tuple(was or (not is_kept and number <= level) for number, (was, _) in enumerate(pairs, start=1))
+    return replace(state, level=level, codes=codes, on=on, counts=tuple(count for _, count in pairs))
 
 
 def afresh(state: State) -> State:

@@ -88,11 +88,6 @@ def take_over(track: Track, body: Body) -> None:
     track.set_band()
 
 
-def has_level(body: Body) -> bool:
-    """Tell whether a level stood in a state."""
-    return any(_state(now).level > 0 for _, _, now, _ in body["folds"])
-
-
 def fingerprint(track: Track) -> str:
     """Give what tells whether a track is judged as it was."""
     return _fingerprint(tuple((fold.place, fold.schedule) for fold in track.folds))

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 import pytest
 
 from devices.instants import DAY, MINUTE
+from ingest import quarantine
 from ingest.commit import Committer, Keeping
 from ingest.decode import Reason
 from ingest.inbox import Deaf, Heard, Receipt
@@ -184,6 +185,17 @@ def test_the_bound_holds_after_a_restart_and_for_a_payload_larger_than_it(kit, s
 
     assert within == 1_000
     assert spool.rows("SELECT count(payload), count(*) FROM quarantine") == [(0, 11)]
+
+
+def test_rubbish_without_end_cannot_fill_the_disk_and_is_still_counted(kit, spooled, monkeypatch):
+    monkeypatch.setattr(quarantine, "MOST_ROWS", 10)
+    spool = spooled()
+
+    for _ in range(30):
+        spool.happens(kit.inbound(b"{"))
+
+    assert spool.rows("SELECT count(*), min(id), max(id) FROM quarantine") == [(10, 21, 30)]
+    assert spool.counters()["quarantined:json"] == 30
 
 
 def test_a_topic_cannot_fill_the_disk_either(kit, spooled):

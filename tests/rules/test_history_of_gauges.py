@@ -13,7 +13,7 @@ from devices.instants import HOUR, MINUTE, SECOND, Instant
 from devices.verdicts import Verdict
 from rules.changes import Phase, Said, Verb
 from rules.freshness import Freshness, Patience
-from rules.history import Fold, Track
+from rules.history import MOST_KEPT, Fold, Track
 from rules.levels import AtOnce, Ladder, Level, Place, State, quiet_band, step
 from rules.moves import Moves
 from rules.schedule import Schedule
@@ -172,3 +172,13 @@ def test_under_other_levels_what_was_said_stays_said_and_the_next_reading_is_jud
     assert (late.verdict, late.said) == (Verdict.LATE, ())
     assert said[:2] == [None, None]
     assert [(each.verb, each.change.kind, each.change.level) for each in said[2].said] == [(Verb.ISSUED, "step_down", 1)]
+
+
+def test_a_log_of_each_second_that_comes_late_costs_a_bounded_number_of_steps():
+    track = a_track()
+    track.observe(START + HOUR, 0.5, -1, START + HOUR)
+
+    for second in range(3_000):
+        track.observe(START + MINUTE + second * SECOND, 0.5 if second % 7 else 1.2, -1, START + HOUR)
+
+    assert len(track.at) <= 2 * MOST_KEPT

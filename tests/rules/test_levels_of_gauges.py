@@ -254,3 +254,21 @@ def test_a_reading_in_the_quiet_band_could_be_left_out(steps, first, pause, seco
         assert change is None
         assert then == align(SHIPPED, state)
         assert step(PLACE, SHIPPED, then, after, last, second) == step(PLACE, SHIPPED, state, after, last, second)
+
+
+def test_a_level_whose_code_is_gone_is_left_by_readings_not_by_the_edit():
+    before = State(3, ("bd1", "bd2", "bd3"), (True, True, True), (0, 0, 0), "id", 0, "id", 0, 3.7, 0)
+    renamed = Ladder((Level("a1", 1.0, 0.9, 2, 3), Level("a2", 2.0, 1.9, 2, 3), Level("a3", 3.5, 3.4, 2, 3)), DAY)
+    place = Place("river-levels", "kim-long", "water_level", "wl-kim-long")
+
+    _, change = step(place, renamed, before, (0, 3.7), MINUTE, 3.7)
+
+    assert change is None
+
+
+def test_levels_that_changed_twice_under_a_silent_gauge_raise_no_error():
+    state = State(3, ("bd1", "bd2", "bd3"), (True, True, True), (0, 0, 0), "id", 0, "id", 0, 3.7, 0)
+    for codes in (("a1", "a2"), ("b1", "b2", "b3"), ("c1",)):
+        state = align(Ladder(tuple(Level(code, number, number - 0.1, 2, 3) for number, code in enumerate(codes, start=1)), DAY), state)
+
+    assert (state.level, state.on) == (3, (True,))

@@ -253,3 +253,20 @@ def test_the_newest_entry_of_a_device_at_its_place_says_how_often_it_speaks():
 
     assert engine.memory(slow) is engine.memory(fast)
     assert [one.change.at - START for one in engine.tick(START + 21 * MINUTE)] == [20 * MINUTE]
+
+
+def test_the_level_of_a_device_that_left_long_ago_does_not_come_back_with_the_heir_of_its_heir():
+    first, second, third = (replace(FIRST, device=f"wl-{number}") for number in (1, 2, 3))
+    before = an_alarm(first)
+    heir = restored(before, registry(second), START + 25 * MINUTE)
+    for minute in (30, 40, 50):
+        hear(heir, minute, 0.5, second)
+    rows = [*before.snapshots(9), *heir.snapshots(9)]
+    assert {key for key, _ in rows} >= {"kim-long/water_level/wl-2"}
+
+    for order in (rows, rows[::-1]):
+        engine = Engine(registry(third), RULES, START + 60 * MINUTE)
+        for key, state in order:
+            engine.restore(key, state)
+
+        assert standing(engine).level == 0
