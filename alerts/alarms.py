@@ -85,7 +85,7 @@ def follow(alarm: Alarm | None, standing: Standing, known: Known, frame: Frame, 
     if standing.level > 0:
         if alarm is None or _is_another(alarm, standing, owed=owed):
             return opened(standing, frame)
-        if alarm.end is End.CLOSED and not is_heard_again(alarm, standing):
+        if alarm.end is End.CLOSED and not (is_heard_again(alarm, standing) and _speaks_of_a_level(standing, lowest)):
             return alarm
         return _above(alarm, standing, known, frame)
     if alarm is None or alarm.end is End.CLOSED or (alarm.ended_at is not None and not owed):
@@ -142,6 +142,11 @@ def is_heard_again(alarm: Alarm, standing: Standing) -> bool:
         return False
     is_newer = alarm.observed_at is None or standing.observed_at > alarm.observed_at
     return is_newer and alarm.ended_at is not None and standing.received_at > alarm.ended_at
+
+
+def _speaks_of_a_level(standing: Standing, lowest: float | None) -> bool:
+    """Rules hold the old level until enough low readings have come; a gauge that comes back dry raises nothing meanwhile."""
+    return lowest is None or standing.value is None or standing.value >= lowest
 
 
 def _is_another(alarm: Alarm, standing: Standing, *, owed: bool) -> bool:

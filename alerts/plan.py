@@ -68,6 +68,8 @@ class Context:
     is_silenced: bool
     hears: bool
     """We hear the sensors."""
+    not_current_since: Instant | None = None
+    """Since when things are withheld from this audience because no reading is of the present."""
     earlier: frozenset[Reason] = frozenset()
     """Why things were withheld from this audience before, about this alarm."""
 
@@ -121,7 +123,8 @@ def _about_level(alarm: Alarm, told: Told, policy: Policy, context: Context, now
         return Withheld(alarm.id, told.audience, NoticeKind.WARNING, at, reason, now) if reason else None
     kind, why = _kind(alarm, told, level, context)
     is_old = kind in OF_THE_PRESENT and not is_current(alarm, policy, now)
-    may_be_old = told.audience is Audience.OPERATORS and level > 0 and _nothing_arrives(alarm, policy, now)
+    is_all_there_is = _nothing_arrives(alarm, policy, now) or _only_old_arrives(alarm, told, policy, context, now)
+    may_be_old = told.audience is Audience.OPERATORS and level > 0 and is_all_there_is
     reason = _obstacle(alarm, told.audience, kind, policy, context, is_too_old=is_old and not may_be_old)
     if reason:
         return Withheld(alarm.id, told.audience, kind, level, reason, now)
@@ -198,3 +201,10 @@ def _about_gauge(alarm: Alarm, told: Told, policy: Policy, context: Context, now
 
 def _nothing_arrives(alarm: Alarm, policy: Policy, now: Instant) -> bool:
     return alarm.received_at is None or now - alarm.received_at >= policy.tell_old_after
+
+
+def _only_old_arrives(alarm: Alarm, told: Told, policy: Policy, context: Context, now: Instant) -> bool:
+    """Readings arrive, and for long none of them was of the present: a clock that is slow, not a backlog that is being read up."""
+    if context.not_current_since is None or alarm.phase not in SILENT or not context.hears:
+        return False
+    return now - max(context.not_current_since, alarm.phase_at, told.told_at or 0) >= policy.tell_old_after

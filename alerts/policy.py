@@ -76,7 +76,7 @@ class Policy:
             thresholds: of the station at the instant of the reading; None where no level is known.
 
         Returns:
-            1 or more; a number above the highest where the station has no such level; None where the audience is told nothing of this rule.
+            1 or more; a number above the highest where the station has no such level; None where the audience is told nothing of this rule, or no level is known.
         """
         if audience is Audience.OPERATORS:
             return 1
@@ -85,6 +85,8 @@ class Policy:
             return None
         enough = found.order[found.order.index(found.residents) :]
         levels = thresholds.levels if thresholds else ()
+        if not levels:
+            return None
         return min((level.number for level in levels if level.code in enough), default=len(levels) + 1)
 
     def expires_after(self, kind: NoticeKind) -> Span:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from alerts.alarms import Known
 from alerts.ledger import alarms, changes, incidents, notices, reading
 from alerts.ledger.reading import Silence
-from alerts.model import Alarm, Audience, Notice, Status, Told, Withheld
+from alerts.model import Alarm, Audience, Notice, Reason, Status, Told, Withheld
 from alerts.plan import Context, Draft, plan, told_after
 from alerts.policy import Policy
 from devices.instants import DAY, Instant, Span
@@ -133,6 +133,7 @@ def _context(
         is_told_level_withdrawn=told.level_id in known.withdrawn,
         is_silenced=any(silence.covers(alarm.station, alarm.quantity) for silence in silences),
         hears=hears,
+        not_current_since=min((each.at for each in kept if each.reason is Reason.NOT_CURRENT), default=None),
         earlier=frozenset(each.reason for each in kept),
     )
 
@@ -148,7 +149,7 @@ def _issue(connection: Connection, planned: list[Planned], desk: Desk, now: Inst
         if words is None:
             continue
         sequence = sequences.get((each.alarm.id, each.draft.audience), 0) + 1
-        expires_at = now + desk.policy.expires_after(each.draft.kind)
+        expires_at = now + desk.policy.expires_after(each.draft.kind) + desk.policy.slack
         notice = notices.draft_to_notice(each.draft, each.alarm, sequence, words, now=now, expires_at=expires_at)
         alarms.save_told(connection, told_after(each.told, each.draft, each.alarm, notice.id, now), is_new=each.told.notice is None)
         if _no_words(each.alarm) in wordless:

@@ -82,6 +82,8 @@ EFFECTS = frozenset({"open", "print", "input"})
 
 MOST_LINES_OF_A_FUNCTION = 45
 MOST_LINES_OF_A_FILE = 300
+WORDS = frozenset({"web/languages/en.py", "web/languages/vi.py"})
+"""Tables of words, one file a language: as long as there are words."""
 HOT_PATH = frozenset({"ingest/accept.py", "ingest/connection.py", "ingest/decode.py", "ingest/frames.py"})
 """Files on the way of every reading, which may trade short functions for speed; their docstrings say so."""
 
@@ -177,7 +179,7 @@ def length_without_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -
 def excessive_sizes(one: Module) -> Iterator[str]:
     if one.path in HOT_PATH:
         return
-    if one.lines > MOST_LINES_OF_A_FILE:
+    if one.lines > MOST_LINES_OF_A_FILE and one.path not in WORDS:
         yield f"{one.path} has {one.lines} lines, more than {MOST_LINES_OF_A_FILE}: split it where a second reason to change begins"
     for node in ast.walk(one.tree):
         if (

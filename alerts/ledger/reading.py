@@ -61,8 +61,10 @@ def open_alarms(connection: Connection) -> list[Alarm]:
 
 
 def recent_alarms(connection: Connection, since: Instant, most: int = 200) -> list[Alarm]:
-    """Give the alarms that are open, owed, or ended since an instant, the newest first."""
-    wanted = select(schema.alarm).where(or_(is_live(), _a.ended_at >= since)).order_by(_a.opened_at.desc(), _a.id).limit(most)
+    """Give the alarms that are open or owed, then those that ended since an instant, each the newest first."""
+    wanted = (
+        select(schema.alarm).where(or_(is_live(), _a.ended_at >= since)).order_by(is_live().desc(), _a.opened_at.desc(), _a.id).limit(most)
+    )
     return [alarm_of(row) for row in connection.execute(wanted).mappings()]
 
 

@@ -196,6 +196,14 @@ def test_a_gauge_that_speaks_again_of_a_level_opens_its_alarm_again() -> None:
     assert (reopened.handling, reopened.handled_by) == (Handling.OPEN, None)
 
 
+def test_a_gauge_that_comes_back_dry_opens_no_closed_alarm_while_its_rules_hold_the_old_level() -> None:
+    dry = replace(standing(2, at=NOW + 2 * HOUR, opened_at=NOW), value=0.4)
+
+    same = after(closed(), dry, owed=False)
+
+    assert same == closed()
+
+
 def test_a_closed_alarm_is_not_ended_once_more() -> None:
     same = after(closed(), standing(0, at=NOW + 2 * HOUR))
 

@@ -52,7 +52,7 @@ def test_an_alarm_that_residents_were_not_told_is_no_warning(scenes: ModuleType,
 
     state = state_of(untold)
 
-    assert state.head is Head.NONE
+    assert state.head is Head.HIGH_WATER
     assert state.in_force == ()
     assert all(ward.severity == 0 for ward in state.wards.values())
 
@@ -62,6 +62,17 @@ def test_what_operators_were_told_warns_no_resident(scenes: ModuleType, state_of
     operators = tuple(replace(each, audience=Audience.OPERATORS) for each in scene.told)
 
     assert state_of(replace(scene, told=operators)).in_force == ()
+
+
+def test_high_water_of_which_nobody_was_warned_is_no_calm_page(scenes: ModuleType, state_of: StateOf) -> None:
+    scene = scenes.warning()
+
+    state = state_of(replace(scene, told=()))
+
+    assert (state.head, state.in_force) == (Head.HIGH_WATER, ())
+    assert state.featured is not None
+    assert state.featured.station.id == "kim-long"
+    assert not any(state.wards[code].is_known for code in state.featured.station.wards)
 
 
 def test_no_warning_says_how_many_gauges_report(scenes: ModuleType, state_of: StateOf) -> None:

@@ -54,6 +54,8 @@ class PageWords:
     nearest_value: str
     none_nearby: str
     updated_at: str
+    high_not_safe: str
+    high_title: str
     none_title: str
     everywhere: str
     unknown_areas: str

@@ -34,6 +34,8 @@ class Head(StrEnum):
     IN_FORCE = "in_force"
     """A warning; whether its gauge is heard says the gauge."""
     ENDED = "ended"
+    HIGH_WATER = "high_water"
+    """No warning, though a gauge that is heard stands at a level of which the city would warn: nobody has issued it (yet)."""
     NONE = "none"
     """No warning, and gauges that say so."""
     UNKNOWN = "unknown"

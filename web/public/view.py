@@ -25,6 +25,8 @@ from web.public.state import Air, Ended, Gauge, Head, History, InForce, PageStat
 HISTORY = 48 * HOUR
 POINTS = 576
 """Of the chart, at most; a gauge that reports more often than each five minutes is downsampled to this."""
+HIGH = 2
+"""Severity from which no page looks calm, warned of or not: alarm level 2, where water begins to do harm."""
 NOTHING = Ledger((), {}, ())
 
 
@@ -110,6 +112,8 @@ def _head(parts: _Parts, *, is_ledger_known: bool) -> Head:
         return Head.UNKNOWN
     if parts.ended and _stands(parts.ended[0]):
         return Head.ENDED
+    if _highest_heard(parts) is not None:
+        return Head.HIGH_WATER
     return Head.NONE if any(gauge.is_heard for gauge in parts.gauges) else Head.UNKNOWN
 
 
@@ -118,17 +122,28 @@ def _stands(ended: Ended) -> bool:
     return ended.gauge.is_heard or ended.end is not End.CLEARED
 
 
+def _highest_heard(parts: _Parts) -> Gauge | None:
+    """Give the gauge that stands highest above its levels, if that is high enough to warn of."""
+    high = [gauge for gauge in (*parts.gauges, *parts.streets) if gauge.is_heard and gauge.severity >= HIGH]
+    return max(high, key=lambda gauge: gauge.severity, default=None)
+
+
 def _featured(parts: _Parts, head: Head) -> Gauge | None:
     if head is Head.IN_FORCE:
         return parts.in_force[0].gauge
     if head is Head.ENDED:
         return parts.ended[0].gauge
+    if head is Head.HIGH_WATER:
+        return _highest_heard(parts)
     ranked = sorted(parts.gauges, key=lambda gauge: (not gauge.is_heard, gauge.value is None, not gauge.levels))
     return ranked[0] if ranked else None
 
 
 def _wards(registry: Registry, parts: _Parts) -> dict[str, WardState]:
     unknown = {code for gauge in (*parts.gauges, *parts.streets) if not gauge.is_heard for code in gauge.station.wards}
+    warned = {(each.gauge.station.id, each.gauge.quantity) for each in parts.in_force}
+    unwarned = (gauge for gauge in (*parts.gauges, *parts.streets) if (gauge.station.id, gauge.quantity) not in warned)
+    unknown |= {code for gauge in unwarned if gauge.severity >= HIGH for code in gauge.station.wards}  # without a warning, but not safe
     unknown |= {ward.code for each in parts.in_force if not each.gauge.is_heard for ward in each.wards}
     return {code: _ward(ward, parts.in_force, is_known=not parts.deaf and code not in unknown) for code, ward in registry.wards.items()}
 
