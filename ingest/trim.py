@@ -11,14 +11,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from devices.instants import DAY, HOUR, Instant, Span
+from devices.instants import DAY, MILLISECOND, Instant, Span
+from ingest.accept import RECEIPTS_KEPT
 from ingest.spool import meta
 
 MOST = 500
 """Batches a turn: some milliseconds."""
 CHANGES_KEPT: Span = 400 * DAY
-RECEIPTS_KEPT: Span = 2 * HOUR
-"""First receipts of samples without a time, counted back from the newest one."""
 
 
 def passed(store: Path, spool: str) -> int:
@@ -58,7 +57,7 @@ def trim(spool: sqlite3.Connection, store: Path, floor: int, now: Instant) -> in
         )
     spool.execute(
         "DELETE FROM first_receipt AS old WHERE received_at < (SELECT max(received_at) FROM first_receipt WHERE device = old.device) - ?",
-        (RECEIPTS_KEPT,),
+        (RECEIPTS_KEPT * MILLISECOND,),
     )
     spool.execute("COMMIT")
     return gone

@@ -102,7 +102,7 @@ def claim(connection: Connection, channel: str, *, now: Instant, real_now: int, 
     row = connection.execute(wanted.where(_d.channel == channel, free, has_work).order_by(*urgency).limit(1)).mappings().first()
     if row is None:
         return None
-    taken = Claim(_notice_of(row), channel, row["cursor"], State(row["state"]), real_now + lease)
+    taken = Claim(notice_of(row), channel, row["cursor"], State(row["state"]), real_now + lease)
     mine = update(schema.delivery).where(_is(taken.notice.id, channel), free).values(leased_until=taken.lease)
     return taken if connection.execute(mine).rowcount else None
 
@@ -217,6 +217,7 @@ def _is_owed(notice: Notice) -> ColumnElement[bool]:
     return ~left if notice.level else true()
 
 
-def _notice_of(row: RowMapping) -> Notice:
+def notice_of(row: RowMapping) -> Notice:
+    """Build a notice from its row."""
     plain = {name: row[name] for name in ("id", "alarm", "level", "was", "sequence", "issued_at", "expires_at", "facts", "texts")}
     return Notice(**plain, audience=Audience(row["audience"]), kind=NoticeKind(row["kind"]), status=Status(row["status"]))

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from alerts.ledger import deliveries, recipients, schema
-from alerts.model import Alarm, Audience, Notice, NoticeKind, Reason, Status, Withheld
+from alerts.model import Alarm, Audience, Notice, NoticeKind, Reason, Withheld
 from alerts.plan import Draft
 from devices.instants import Instant
 
@@ -77,12 +77,6 @@ def issue(connection: Connection, issued: Sequence[tuple[Notice, str]], channels
         found = same[notice.audience] if notice.level else recipients.channels_of(connection, notice)
         deliveries.enqueue(connection, notice.id, sorted(set(found) & set(channels)))
     deliveries.close_overtaken(connection, now)
-
-
-def notice_of(row: RowMapping) -> Notice:
-    """Build a notice from its row."""
-    plain = {name: row[name] for name in ("id", "alarm", "level", "was", "sequence", "issued_at", "expires_at", "facts", "texts")}
-    return Notice(**plain, audience=Audience(row["audience"]), kind=NoticeKind(row["kind"]), status=Status(row["status"]))
 
 
 def withheld_of(connection: Connection, alarms: Iterable[str]) -> list[Withheld]:

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, and_, func, or_, select
 from alerts.ledger import alarms, schema
 from alerts.ledger.alarms import alarm_of, is_live
 from alerts.ledger.changes import change_of
-from alerts.ledger.notices import notice_of, withheld_row
+from alerts.ledger.deliveries import notice_of
+from alerts.ledger.notices import withheld_row
 from alerts.model import Alarm, Audience, Notice, Told, Withheld
 from devices.instants import Instant
 from rules.changes import Change

@@ -16,6 +16,7 @@ from desk_town import (
     Place,
     Reported,
     Town,
+    alarm,
     change,
     issued,
     kept,
@@ -29,6 +30,7 @@ from sqlalchemy import select
 
 from alerts.desk import step
 from alerts.ledger import acting, changes, reading, schema
+from alerts.ledger import alarms as ledger_alarms
 from alerts.ledger.acting import ActionRefused
 from alerts.ledger.recipients import recipients_of, sync_recipients
 from alerts.model import Alarm, Audience, End, Handling, Notice, Status
@@ -603,3 +605,14 @@ def test_told_is_given_by_alarm(town: Town) -> None:
     assert (found[identity].level, found[identity].highest) == (2, 2)
     assert stored is not None
     assert stored.expires_at == NOW + 6 * HOUR
+
+
+def test_alarms_that_ended_push_no_live_one_off_a_short_list(town: Town) -> None:
+    ended = [alarm(at=at(n), id=f"{n:016}", ended_at=at(n), end=End.CLEARED, opened_at=at(n)) for n in range(1, 6)]
+    with town.engine.begin() as connection:
+        for each in (alarm(opened_at=NOW), *ended):
+            ledger_alarms.save(connection, each)
+
+        found = reading.recent_alarms(connection, 0, 2)
+
+    assert [each.id for each in found] == [alarm().id, "0000000000000005"]

@@ -68,6 +68,11 @@ def test_a_station_without_any_such_code_tells_residents_of_no_level(text: str) 
     assert shipped(text).from_level("river-levels", RESIDENTS, levels("bd1")) == 2
 
 
+def test_where_no_level_is_known_residents_are_told_nothing(text: str) -> None:
+    assert shipped(text).from_level("river-levels", RESIDENTS, None) is None
+    assert shipped(text).from_level("river-levels", RESIDENTS, levels()) is None
+
+
 def test_a_rule_that_the_city_does_not_name_is_not_public(text: str) -> None:
     assert shipped(text).from_level("unheard-of", RESIDENTS, levels("bd1")) is None
 
