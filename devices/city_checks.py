@@ -141,8 +141,8 @@ def _primaries(document: Document, placed: Sequence[_Placed]) -> Iterator[Proble
 
 def _undriven(document: Document, placed: Sequence[_Placed], stations: Sequence[StationForm]) -> Iterator[Problem]:
     judged = {(station.id, thresholds.quantity) for station in stations for thresholds in station.thresholds}
-    driven = {each.subject for each in placed if each.sensor.primary}
-    for each in {each.subject: each for each in placed if each.subject in judged - driven}.values():
+    undriven = judged - {each.subject for each in placed if each.sensor.primary}
+    for each in {each.subject: each for each in placed if each.subject in undriven}.values():
         what = f"no sensor of {'/'.join(each.subject)} is primary, so its levels would never be judged; set primary: true on one"
         yield document.problem(each.at, what)
 

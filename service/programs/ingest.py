@@ -10,6 +10,7 @@ Rule 3: a city that cannot be used changes nothing: it is an incident, and the o
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
 import ssl
@@ -37,7 +38,7 @@ from ingest.spool import meta, move_log, open_reader, open_spool, suspect
 from ingest.taken import Taken
 from rules.engine import Engine
 from service.clock import Clock, slack_of
-from service.configuration import City, build, from_snapshot, load_city, to_snapshot
+from service.configuration import City, Watched, from_snapshot, load_city, to_snapshot, watched
 from service.exits import CommandError, Exit
 from service.settings import Settings
 
@@ -70,7 +71,11 @@ def run(settings: Settings, clock: Clock) -> int:
     settings.data.mkdir(parents=True, exist_ok=True)
     with only_one(settings.data):
         signals = Signals()
+        gc.disable()
         running = start(settings, clock, broker)
+        gc.freeze()  # what a city is made of lives as long as we do: looking through it again and again is a pause of its own
+        gc.enable()
+        running.reload(settings.city, clock)  # only now: reading a large city takes longer than a restart may
         watch(running, signals, lambda: running.reload(settings.city, clock))
         running.stop()
     return Exit.FINE
@@ -146,11 +151,10 @@ class Signals:
 
 
 def start(settings: Settings, clock: Clock, broker: Broker) -> Running:
-    """Replay the spool, then start the threads."""
-    wanted, refused = wanted_city(settings.city, clock)
+    """Replay the spool under the city that is in force in it, then start the threads."""
     open_spool(settings.spool_file).close()
     with closing(open_reader(settings.spool_file)) as spool:
-        in_force = in_force_of(read_snapshot(spool), wanted, refused, slack_of(clock))
+        in_force = in_force_of(read_snapshot(spool), settings.city, clock)
         resumed = resume(spool, in_force)
         known = meta(spool, "session") == broker.session
     log.info("resumed", revision=in_force.revision, last_at=format_instant(resumed.last_at) if resumed.last_at else None)
@@ -160,11 +164,7 @@ def start(settings: Settings, clock: Clock, broker: Broker) -> Running:
         running.inbox.put(in_force)
     if resumed.intake.hearing[1]:
         running.inbox.put(Deaf(clock() if is_new else resumed.last_at, "ingest did not run"))
-    if refused is not None:
-        running.inbox.put(refused)
-    if wanted is not None and wanted.revision != in_force.revision:
-        running.inbox.put(wanted)
-    running.revision = (wanted or in_force).revision
+    running.revision = in_force.revision
     running.start()
     return running
 
@@ -191,7 +191,7 @@ def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> 
 # ---- the city
 
 
-def configuration_of(city: City, slack: Span = 0) -> Configuration:
+def configuration_of(city: City | Watched, slack: Span = 0) -> Configuration:
     """Give a city as ingest needs it; `slack` is added to the patience with silent sensors."""
 
     def engine(started_at: Instant) -> Engine:
@@ -209,10 +209,11 @@ def wanted_city(folder: Path, clock: Clock) -> tuple[Configuration | None, Incid
         return None, Incident(clock(), Trouble.CONFIGURATION_REFUSED, str(error)[:LONGEST_DETAIL])
 
 
-def in_force_of(snapshot: Snapshot | None, wanted: Configuration | None, refused: Incident | None, slack: Span) -> Configuration:
-    """Give the revision to replay under: the applied one, the wanted one in a new spool; raises CommandError where there is neither."""
-    if snapshot is not None and (wanted is None or wanted.revision != snapshot.revision):
-        return configuration_of(build(from_snapshot(snapshot.documents)), slack)
+def in_force_of(snapshot: Snapshot | None, folder: Path, clock: Clock) -> Configuration:
+    """Give the revision to replay under: the applied one, or in a new spool that of the files; raises CommandError where there is neither."""
+    if snapshot is not None:
+        return configuration_of(watched(snapshot.revision, from_snapshot(snapshot.documents)), slack_of(clock))
+    wanted, refused = wanted_city(folder, clock)
     if wanted is None:
         problems = refused.detail if refused is not None else ""
         raise CommandError(f"the city's files cannot be used, and none was ever applied:\n{problems}", Exit.CONFIGURATION)
