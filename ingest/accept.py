@@ -1,5 +1,5 @@
 """
-Turn what arrived into what is committed: lines of the archive, rejections, changes. Hot path: `take`, `_message`, `_reading`.
+Turn what arrived into what is committed: lines of the archive, rejections, changes. Hot path: `take`, `_message`.
 
 Rule 1: every reading ends in exactly one place: a line, a duplicate that is counted, or a rejection with a reason.
 Rule 2: a reading's identity is (device, quantity, observed_at in ms); the sensor's memory knows it. Where a device gives no time, the
@@ -15,22 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from math import isfinite
 
-from devices.instants import HOUR, MILLISECOND, MINUTE, Instant, format_instant
+from devices.instants import HOUR, MILLISECOND, MINUTE, Instant
 from devices.readings import Quality
 from devices.registry import Registry, Sensor
 from devices.verdicts import Verdict
-from ingest.decode import Fault, Reason, decode
+from ingest.decode import MOST_READINGS, TOO_MANY, Fault, Reason, decode
 from ingest.engine import Engine, Memory, Outcome
 from ingest.inbox import Inbound, Incident, Trouble
-from ingest.lines import encode, series
+from ingest.lines import series, stamp
 from ingest.quality import gross_range, instrument_range, user_range
-from ingest.taken import Rejection, Taken
+from ingest.refusals import lost, rejections, replaced, unfit
+from ingest.taken import Taken
 
 LARGEST_PAYLOAD = 256 * 1024
-MOST_READINGS = 1_000
-"""In one message."""
 EARLIEST = 946_684_800_000
 """2000-01-01 in milliseconds UTC. A device that says less has never set its clock."""
 FUTURE = 5 * MINUTE // MILLISECOND
@@ -39,6 +37,8 @@ RECEIPTS_KEPT = 2 * HOUR // MILLISECOND
 """Milliseconds for which the first receipt of a sample without a time is remembered, counted back from the device's newest."""
 _RECEIPTS_ROOM = 64
 _FOR_EVER = 1 << 62
+_PASS = Quality.PASS
+_NOT_KEPT = (Verdict.DUPLICATE, Verdict.LOST_CONFLICT)
 
 
 class Broken(Exception):  # noqa: N818 - it says what is so
@@ -58,7 +58,7 @@ class Known:
     series: str
     low: float
     high: float
-    plausible: tuple[float, float]
+    """What is in between is possible and plausible: it passes."""
     valid_from: int
     valid_to: int
     """Milliseconds UTC."""
@@ -139,6 +139,7 @@ def take(intake: Intake, inbound: Inbound) -> Taken:
     taken = tick(intake, inbound.received_at)
     taken.receipt, taken.messages = inbound.receipt, len(inbound.messages)
     now = intake.now // MILLISECOND
+    passed = stamp(_PASS, now)
     for topic, payload, _, _, _, _ in inbound.messages:
         source = intake.sources.get(topic)
         refused: list[Fault] = []
@@ -151,64 +152,74 @@ def take(intake: Intake, inbound: Inbound) -> Taken:
             taken.incidents.append(Incident(taken.at, Trouble.POISON, f"from {source.device}; see the quarantine"))
         else:
             try:
-                _message(source, payload, now, taken, refused)
+                _message(source, payload, now, passed, taken, refused)
             except Exception as error:
                 raise Broken(topic, payload) from error
         if refused:
-            _refuse(topic, payload, refused, taken)
+            taken.rejections += rejections(topic, payload, refused)
     return taken
 
 
-def _message(source: Source, payload: bytes, now: int, taken: Taken, refused: list[Fault]) -> None:
-    """Take the good readings of a message; tell what is refused."""
+def _message(source: Source, payload: bytes, now: int, passed: str, taken: Taken, refused: list[Fault]) -> None:
+    """Take the good readings of a message; tell what is refused. `passed` is the stamp of a line whose value passes."""
     samples, faults, unknown = decode(payload)
     taken.unknown += unknown
-    readings = sum([len(sample[2]) for sample in samples])
-    if readings + len(faults) > MOST_READINGS:
-        refused.append((Reason.TOO_MANY, readings + len(faults), f"at most {MOST_READINGS} readings in a message"))
-        return
+    if len(payload) > MOST_READINGS:  # else it cannot hold so many
+        readings = sum([len(sample[2]) for sample in samples])
+        if readings + len(faults) > MOST_READINGS:
+            refused.append((Reason.TOO_MANY, readings + sum([fault[1] for fault in faults]), TOO_MANY))
+            return
     refused += faults
     for given, rank, values in samples:
         at = given if given is not None else _first_receipt(source, rank, now, taken)
-        if at < EARLIEST:
-            refused.append((Reason.NO_TIME, len(values), "no `at` after 2000 and not both `boot` and `seq`"))
-        elif at > now + FUTURE:
-            refused.append((Reason.FUTURE, len(values), f"{min(at - now, _FOR_EVER) // 1000} s ahead"))
-        else:
-            for quantity, value in values.items():
-                known = source.sensors.get(quantity)
-                if known is not None and not known.valid_from <= at < known.valid_to:
-                    known = as_of(known, at)
-                if known is None:
-                    refused.append((Reason.UNKNOWN_QUANTITY, 1, f"{quantity[:40]!r}"))
-                elif type(value) is not float and type(value) is not int:
-                    refused.append((Reason.NOT_A_NUMBER, 1, f"{quantity}: {str(value)[:40]}"))
-                elif not known.low <= value <= known.high:
-                    refused.append(_out_of_range(known, value))
-                elif conflict := _reading(known, at, float(value), rank, taken):
-                    refused.append(conflict)
+        if not EARLIEST <= at <= now + FUTURE:
+            refused.append(_untimely(at, now, len(values)))
+            continue
+        for quantity, given_value in values.items():
+            known, value, text = source.sensors.get(quantity), given_value, passed
+            if (
+                known is None
+                or type(value) is not float
+                or not known.low <= value <= known.high
+                or not known.valid_from <= at < known.valid_to
+            ):  # not the usual reading
+                known = as_of(known, at)
+                if (fault := unfit(None if known is None else known.sensor, quantity, value)) is not None:
+                    refused.append(fault)
+                    continue
+                assert known is not None
+                value, text = float(value), stamp(gross_range(value, *user_range(known.sensor)), now)
+            outcome = known.memory.observe(at * MILLISECOND, value, rank, taken.at)
+            if outcome is not None:
+                if (fault := _follow(known, at, value, outcome, taken)) is not None:
+                    refused.append(fault)
+                if outcome.verdict in _NOT_KEPT:
+                    continue
+                if outcome.verdict is Verdict.LATE and text == passed:
+                    text = stamp(Quality.NOT_EVALUATED, now)
+            taken.lines.append(f"{known.series}{value!r}{text}{at}")
+            taken.ranks.append(rank)
 
 
-def _reading(known: Known, at: int, value: float, rank: int, taken: Taken) -> Fault | None:
-    """Hold one reading against its sensor's memory, and keep it; or tell that another one stands for its instant."""
-    outcome = known.memory.observe(at * MILLISECOND, value, rank, taken.at)
-    quality = gross_range(value, *known.plausible)
-    if outcome is not None:
-        taken.said += outcome.said
-        match outcome.verdict:
-            case Verdict.DUPLICATE:
-                taken.duplicates += 1
-                return None
-            case Verdict.LOST_CONFLICT:
-                return Reason.CONFLICT, 1, f"{known.sensor.quantity} {value!r} at {_when(at)}: {outcome.other!r} stands"
-            case Verdict.WON_CONFLICT:
-                taken.replaced += 1
-                taken.rejections.append(_replaced(known, at, outcome, value))
-            case Verdict.LATE:
-                taken.late += 1
-                quality = quality if quality is Quality.SUSPECT else Quality.NOT_EVALUATED
-    taken.lines.append(encode(known.series, value, quality, taken.at // MILLISECOND, at))
-    taken.ranks.append(rank)
+def _untimely(at: int, now: int, readings: int) -> Fault:
+    if at < EARLIEST:
+        return Reason.NO_TIME, readings, "no `at` after 2000 and not both `boot` and `seq`"
+    return Reason.FUTURE, readings, f"{min(at - now, _FOR_EVER) // 1000} s ahead"
+
+
+def _follow(known: Known, at: int, value: float, outcome: Outcome, taken: Taken) -> Fault | None:
+    """Note what a reading has done beside being new; or tell that another one stands for its instant."""
+    taken.said += outcome.said
+    match outcome.verdict:
+        case Verdict.DUPLICATE:
+            taken.duplicates += 1
+        case Verdict.LOST_CONFLICT:
+            return lost(known.sensor, at, value, outcome.other)
+        case Verdict.WON_CONFLICT:
+            taken.replaced += 1
+            taken.rejections.append(replaced(topic_of(known.sensor.device), known.sensor, at, value, outcome.other))
+        case Verdict.LATE:
+            taken.late += 1
     return None
 
 
@@ -226,39 +237,11 @@ def _first_receipt(source: Source, rank: int, now: int, taken: Taken) -> int:
     return now
 
 
-def _replaced(known: Known, at: int, outcome: Outcome, value: float) -> Rejection:
-    """Give what is kept of a reading that was archived and has lost its place; its message is not at hand any more."""
-    quantity = known.sensor.quantity
-    payload = f'{{"v":1,"at":{at},"m":{{"{quantity}":{outcome.other!r}}}}}'
-    detail = f"{quantity} {outcome.other!r} at {_when(at)}: replaced by {value!r}"
-    return Rejection(topic_of(known.sensor.device), payload.encode(), Reason.CONFLICT, 1, detail)
-
-
-def _refuse(topic: bytes, payload: bytes, refused: list[Fault], taken: Taken) -> None:
-    """Keep a message once for each reason."""
-    counts: dict[Reason, tuple[int, str]] = {}
-    for reason, readings, detail in refused:
-        before, first = counts.get(reason, (0, detail))
-        counts[reason] = before + readings, first
-    taken.rejections += [Rejection(topic, payload, reason, readings, detail) for reason, (readings, detail) in counts.items()]
-
-
-def _out_of_range(known: Known, value: float) -> Fault:
-    quantity = known.sensor.quantity
-    if type(value) is float and not isfinite(value):
-        return Reason.NOT_A_NUMBER, 1, f"{quantity}: {value}"
-    return Reason.RANGE, 1, f"{quantity}: {str(value)[:40]} is not in {known.low:g} to {known.high:g}"
-
-
 def as_of(known: Known | None, at: int) -> Known | None:
     """Give the sensor that a device had for a quantity at an instant (milliseconds UTC), or None."""
     while known is not None and not known.valid_from <= at < known.valid_to:
         known = known.other
     return known
-
-
-def _when(at: int) -> str:
-    return format_instant(at * MILLISECOND)
 
 
 def _source(device: str, sensors: Iterable[Sensor], engine: Engine) -> Source:
@@ -269,15 +252,14 @@ def _source(device: str, sensors: Iterable[Sensor], engine: Engine) -> Source:
 
 
 def _known(sensor: Sensor, engine: Engine, other: Known | None) -> Known:
-    low, high = instrument_range(sensor)
+    (low, high), (lowest, highest) = instrument_range(sensor), user_range(sensor)
     ends = _FOR_EVER if sensor.valid_to is None else -(-sensor.valid_to // MILLISECOND)
     return Known(
         sensor,
         engine.memory(sensor),
         series(sensor.quantity, sensor.station, sensor.device),
-        low,
-        high,
-        user_range(sensor),
+        max(low, lowest),
+        min(high, highest),
         -(-sensor.valid_from // MILLISECOND),
         ends,
         other,

@@ -17,17 +17,18 @@ import sqlite3
 import threading
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from devices.instants import Instant
-from ingest.floor import Floor, read_floor, write_floor
+from ingest.floor import Floor, last_hearing, read_floor, write_floor
 from ingest.inbox import Receipt
 from ingest.quarantine import Quarantine
-from ingest.rows import CHANGE, COUNT, change_row, counts_of, store_rare
+from ingest.rows import CHANGE, change_row, counts_of, store_counts, store_rare
 from ingest.session import Pulse
 from ingest.spool import SpoolError, open_spool, set_meta
 from ingest.taken import Taken
@@ -37,6 +38,8 @@ LINGER = 0.005
 MOST = 5_000
 BEAT = 1.0
 """Seconds between two heartbeats; the other programs call everything stale when ten of them are missing."""
+_AWAITS_NOTHING, _AWAITS_URGENT, _AWAITS_ANYTHING = range(3)
+"""What wakes the committer: nothing while it works, only what cannot wait while a group lingers, anything while there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,9 @@ class Committer:
             clock: the world's, for the heartbeat and for trimming.
         """
         self._keeping, self._acknowledge, self._pulse, self._clock = keeping, acknowledge, pulse, clock
-        self._waiting: SimpleQueue[Taken | threading.Event] = SimpleQueue()
-        self._held: Taken | None = None
+        self._waiting: deque[Taken | threading.Event] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._awaits = _AWAITS_NOTHING
         self._put = self._done = 0
         self._stopping = False
         self.turned_at = time.monotonic()
@@ -81,18 +85,21 @@ class Committer:
     def put(self, taken: Taken) -> None:
         """Have this committed; does not block."""
         self._put += taken.readings
-        self._waiting.put(taken)
+        self._waiting.append(taken)
+        self._ring(_AWAITS_URGENT if taken.closes_a_batch or taken.opens_a_batch else _AWAITS_ANYTHING)
 
     def settle(self) -> None:
         """Wait until all that was put is on the disk."""
         settled = threading.Event()
-        self._waiting.put(settled)
+        self._waiting.append(settled)
+        self._ring(_AWAITS_URGENT)
         settled.wait()
 
     def stop(self) -> None:
         """Have `run` return after the group it is at."""
         self._stopping = True
-        self._waiting.put(threading.Event())
+        self._waiting.append(threading.Event())
+        self._ring(_AWAITS_URGENT)
 
     def run(self) -> None:
         """Commit until stopped; raises SpoolError where the disk refuses."""
@@ -113,7 +120,7 @@ class Committer:
         self._revision = "" if row is None else row[0]
         self._floor = read_floor(spool)
         self._round: Floor | None = None
-        self._hearing = self._floor.hearing
+        self._hearing = last_hearing(spool, self._floor)
         self._beat_at = time.monotonic()
 
     def _turn(self, spool: sqlite3.Connection) -> None:
@@ -135,19 +142,15 @@ class Committer:
         group: list[Taken] = []
         readings, until = 0, self._beat_at
         while readings < MOST:
-            found: Taken | threading.Event
-            if self._held is not None:
-                found, self._held = self._held, None
-            else:
-                try:
-                    wait = until - time.monotonic()
-                    found = self._waiting.get(timeout=wait) if wait > 0 else self._waiting.get_nowait()
-                except Empty:
+            if not self._waiting:
+                self._sleep(until, _AWAITS_ANYTHING if not group else _AWAITS_URGENT)
+                if not self._waiting:
                     break
+            found = self._waiting.popleft()
             if isinstance(found, threading.Event):
                 return group, found
             if group and found.opens_a_batch:
-                self._held = found
+                self._waiting.appendleft(found)
                 break
             if not group:
                 until = time.monotonic() + LINGER
@@ -156,6 +159,21 @@ class Committer:
             if found.closes_a_batch:
                 break
         return group, None
+
+    def _sleep(self, until: float, awaited: int) -> None:
+        """Sleep to an instant of the monotonic clock, or until what is awaited comes. The rest only waits: being woken costs more than it."""
+        self._awaits = awaited  # before the look at what waits, so that nothing slips in between
+        left = until - time.monotonic()
+        if not self._waiting and left > 0:
+            with suppress(Empty):
+                self._bell.get(timeout=left)
+        self._awaits = _AWAITS_NOTHING
+
+    def _ring(self, kind: int) -> None:
+        """Wake the committer if it awaits this; who awaits anything awaits what is urgent too."""
+        if kind <= self._awaits:
+            self._awaits = _AWAITS_NOTHING  # once is enough
+            self._bell.put(None)
 
     def store(self, spool: sqlite3.Connection, group: list[Taken], *, beats: bool) -> None:
         """Write a group as one transaction; an empty one is but a heartbeat."""
@@ -173,18 +191,18 @@ class Committer:
         lines = [line for taken in group for line in taken.lines]
         ranks = array("q", [rank for taken in group for rank in taken.ranks])
         hearing = [heard for taken in group for heard in taken.hearing]
+        said = [said for taken in group for said in taken.said]
         rejections = [rejection for taken in group for rejection in taken.rejections]
         ordinal = spool.execute(
             "INSERT INTO batch VALUES (NULL, ?, ?, ?, ?, ?, ?)",
             (at, len(lines), self._revision, "\n".join(lines).encode(), ranks.tobytes(), json.dumps(hearing)),
         ).lastrowid
         assert ordinal is not None
-        spool.executemany(CHANGE, [change_row(ordinal, said) for taken in group for said in taken.said])
-        spool.executemany(COUNT, [(name, count) for name, count in counts_of(group).items() if count])
+        spool.executemany(CHANGE, [change_row(ordinal, one) for one in said])
+        store_counts(spool, counts_of(group))
         if rejections:
             self._quarantine.add(ordinal, at, rejections)
-        for taken in group:
-            store_rare(spool, ordinal, taken)
+        store_rare(spool, ordinal, group)
         if hearing:
             self._store_hearing(spool, *hearing[-1])
         self._store_floor(spool, ordinal, group[-1])

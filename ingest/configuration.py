@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,8 @@ class Configuration:
     """A city, ready to be applied."""
 
     revision: str
-    documents: Mapping[str, Any]
-    """The content of its files, by name: plain values that JSON can hold."""
+    documents: str
+    """The content of its files by name, as JSON: the other programs build the city from it."""
     registry: Registry
     engine: Callable[[Instant], Engine]
     """Makes an engine with its rules, which has seen nothing yet and watches from an instant on."""

@@ -5,8 +5,8 @@ Rule 1: a connection is thrown away when it is lost, and with it the frame buffe
         in the broker: clean start never, expiry a week.
 Rule 2: paho does CONNECT, TLS, SUBSCRIBE, keepalive and every packet that is rare. Only its packet reader is replaced, since
         it asks the socket for one byte at a time: 27 us a message against 0.8.
-Rule 3: this uses private names of paho (`_packet_read`, `_packet_queue`, `_packet_handle`, `_sock_recv`, `_in_packet`,
-        and two instants), so its version is pinned below 2.3 and the tests of the session are the contract.
+Rule 3: this uses private names of paho (`_packet_read`, `_packet_queue`, `_packet_handle`, `_handle_connack`, `_sock_recv`,
+        `_in_packet`, `_keepalive`, and two instants), so its version is pinned below 2.3 and the tests of the session are the contract.
 """
 
 from __future__ import annotations
@@ -126,6 +126,12 @@ class Connection(Client):
         except (Malformed, MalformedPacket) as error:
             self.error = error
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
+
+    def _handle_connack(self) -> MQTTErrorCode:
+        """Let the broker ask for more signs of life, not for fewer: else a dead path would be noticed when it likes."""
+        code = super()._handle_connack()
+        self._keepalive = min(self._keepalive or KEEPALIVE, KEEPALIVE)
+        return code
 
     def _handle(self, packets: list[Packet]) -> MQTTErrorCode:
         """Give paho the rare packets; after a DISCONNECT its socket is gone, and with it the rest."""

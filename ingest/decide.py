@@ -2,7 +2,7 @@
 The queue of events -> what is to be committed. The one thread that owns sensors and rules runs this.
 
 Rule 1: events are taken in the order in which they came; time passes between them by ticks, at least every TICK.
-Rule 2: what the rules say is passed on with its cause; standings whose values moved follow about once a second.
+Rule 2: what the rules say is passed on with its cause; standings whose values moved follow a few at a time, each about once a second.
 Rule 3: states go into the checkpoint a few at a time, so that there is no long pause; a new revision takes all of them with it.
 """
 
@@ -11,24 +11,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from devices.instants import SECOND, Instant
 from ingest.accept import Broken, Intake, hear, inherit, intake_of, take, tick
 from ingest.configuration import Configuration
 from ingest.floor import Floor
 from ingest.inbox import Deaf, Event, Heard, Inbound, Incident, Trouble
-from ingest.restart import Triple, begin, sensor_of
+from ingest.leaps import is_contradicted, leap
+from ingest.restart import begin
 from ingest.taken import Applied, Checkpoint, Taken
 
 TICK = 0.05
 """Real seconds. Short, so that what is done a little at a time is done very little at a time."""
 ROUND = 60.0
 """Real seconds in which every sensor that moves gets into the checkpoint."""
-TOLD_WITHIN = 0.75
-"""Real seconds in which the standings that moved are told, after a look at them."""
+MOVED = 48
+"""Standings that are told in one tick because their values moved."""
 FEWEST = 16
 ALL = 1 << 40
 
@@ -49,8 +50,8 @@ class Wires:
     suspect: Callable[[bytes, Instant], None]
     """Notes the digest of a message that ends us."""
     clock: Callable[[], Instant]
-    moved_every: float = 1.0
-    """Real seconds between two looks at standings whose values moved."""
+    leap: Instant = 1 << 62
+    """Of the clock, between two looks at it: more is no passing of time, it was set, or we did not run."""
 
 
 class Decider:
@@ -61,12 +62,9 @@ class Decider:
         self._clock_at = 0
         self._given: int | None = None
         """States given in the present round of the checkpoint; None between two rounds."""
-        self._moved: dict[Triple, Any] = {}
-        """Standings that have moved and are not told yet, by sensor."""
-        self._share = FEWEST
         self._unsettled = False
         """Whether anything was put since the checkpoint last held everything."""
-        self.turned_at = self._ticks_at = self._moved_at = time.monotonic()
+        self.turned_at = self._ticks_at = time.monotonic()
 
     def run(self, inbox: Inbox) -> None:
         """Take events until there is a None."""
@@ -82,8 +80,17 @@ class Decider:
                 self.tick()
 
     def handle(self, event: Event | Configuration) -> None:
-        """Take one event."""
+        """Take one event; one that is stamped by a clock which was set since, or is not known to be, waits for a look at the clock."""
+        if isinstance(event, Inbound | Heard | Deaf) and self._clock_at:
+            event = self._by_this_clock(event)
         self._put(self._taken(event))
+
+    def _by_this_clock(self, event: Inbound | Heard | Deaf) -> Inbound | Heard | Deaf:
+        at = event.received_at if isinstance(event, Inbound) else event.at
+        if abs(at - self._clock_at) <= self._wires.leap:
+            return event
+        self.tick()
+        return replace(event, received_at=self._clock_at) if isinstance(event, Inbound) else replace(event, at=self._clock_at)
 
     def _taken(self, event: Event | Configuration) -> Taken:
         match event:
@@ -107,39 +114,31 @@ class Decider:
 
     def _put(self, taken: Taken) -> None:
         if taken.said:
-            taken.standings += self._told_with({sensor_of(said.change) for said in taken.said})
+            taken.standings += self._intake.engine.dirty()
         if taken.says_something:
             self._wires.put(taken)
             self._unsettled = taken.checkpoint is None or not (taken.checkpoint.begins and taken.checkpoint.ends)
 
     def tick(self) -> None:
         """Let time pass up to now, and pass on what has moved meanwhile."""
-        at = self._wires.clock()
-        taken = tick(self._intake, at)
-        if at < self._clock_at - SECOND:
-            detail = f"by {(self._clock_at - at) / SECOND:.1f} s; time stands still until it is made up"
-            taken.incidents.append(Incident(taken.at, Trouble.CLOCK_WENT_BACK, detail))
-        self._clock_at = at
-        if time.monotonic() >= self._moved_at:
-            self._moved_at = time.monotonic() + self._wires.moved_every
-            self._look()
-        taken.standings += self._some_moved()
+        taken = self._passed(self._wires.clock())
+        taken.standings += self._intake.engine.dirty(MOVED)
         taken.checkpoint = self._checkpoint(self._unsettled or taken.says_something)
         self._put(taken)
 
-    def _look(self) -> None:
-        """Note the standings that have moved; the newest of each sensor counts."""
-        self._moved.update((sensor_of(standing), standing) for standing in self._intake.engine.dirty())
-        self._share = max(FEWEST, int(len(self._moved) * TICK / TOLD_WITHIN) + 1)
-
-    def _told_with(self, sensors: set[Triple]) -> list[Any]:
-        """Give the standings that belong to a change. Those that only moved would hold it up, so they wait."""
-        self._look()
-        return [self._moved.pop(sensor) for sensor in sensors if sensor in self._moved]
-
-    def _some_moved(self) -> list[Any]:
-        """Give some of the standings that moved, so that all are told within TOLD_WITHIN."""
-        return [self._moved.pop(sensor) for sensor in [*self._moved][: self._share]]
+    def _passed(self, at: Instant) -> Taken:
+        """Let time pass up to what the clock says, or leap there."""
+        intake, before = self._intake, self._clock_at or self._intake.now
+        self._clock_at = at
+        is_later = at - before > self._wires.leap
+        is_back = at < before - self._wires.leap and not is_contradicted(intake, at)
+        if is_back or (is_later and intake.hearing[1] and before):
+            self._put(leap(intake, at))
+        taken = tick(intake, at)
+        if at < before - SECOND and not is_back:
+            detail = f"by {(before - at) / SECOND:.1f} s; time stands still until it is made up"
+            taken.incidents.append(Incident(taken.at, Trouble.CLOCK_WENT_BACK, detail))
+        return taken
 
     def _checkpoint(self, unsettled: bool) -> Checkpoint | None:
         """Give the next states of a round; a state that moves again while the round goes on waits for the next one."""
@@ -164,7 +163,6 @@ class Decider:
         self._intake = intake_of(configuration.registry, engine)
         inherit(self._intake, before)
         self._given = None
-        self._moved.clear()  # the new engine tells all that stands
         sensors = frozenset((sensor.station, sensor.quantity, sensor.device) for sensor in configuration.registry.sensors())
         return Taken(
             before.now,

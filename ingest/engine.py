@@ -62,13 +62,44 @@ class Engine(Protocol):
         """Give what is known of a sensor of the registry; made empty at the first call."""
 
     def tick(self, now: Instant) -> Sequence[Said]:
-        """Let time pass: sensors that have been silent too long become stale, then lost. Instants before an earlier one do nothing."""
+        """
+        Let time pass: sensors that have been silent too long become stale, then lost. Instants before an earlier one do nothing.
+
+        Only so many are looked at in one call, the rest at the next ones, or when they are heard, or when hearing turns: what is said of
+        a sensor, its instants included, does not depend on when.
+        """
+
+    def again(self, now: Instant, silent: Iterable[str]) -> Sequence[Said]:
+        """
+        Let time pass in a replay.
+
+        Args:
+            now: as of `tick`.
+            silent: keys of sensors whose silence was told the first time, up to then. No other is looked at.
+        """
 
     def hearing(self, at: Instant, hears: bool) -> Sequence[Said]:
         """Note that we cannot hear the broker (False), or can again with nothing waiting (True): silence is not judged meanwhile."""
 
-    def dirty(self) -> Iterable[Any]:
-        """Give the Standing of each sensor that moved since the last call and is worth telling: it has or had a level, or a phase changed."""
+    def rewind(self, at: Instant, latest: Instant) -> None:
+        """
+        Go back to an earlier instant, because the clock was wrong.
+
+        Args:
+            at: what was received after it counts as received then.
+            latest: readings observed after it cannot be; they are not remembered any more. Levels stay as they are.
+        """
+
+    def dirty(self, most: int = 0) -> Iterable[Any]:
+        """
+        Give the Standing of each sensor of which something was said since the last call, or that was restored.
+
+        Args:
+            most: give so many more, at most, of sensors with a level whose values moved; in turn, so that none is forgotten.
+        """
+
+    def told(self) -> None:
+        """Note that the Standings of all that was restored are known."""
 
     def snapshots(self, most: int) -> Iterable[tuple[str, bytes]]:
         """

@@ -138,6 +138,12 @@ class Feed(Generic[SaidT, StandingT]):
             bodies = spool.execute("SELECT body FROM standing ORDER BY station, quantity, device").fetchall()
         return [self._standing_of(json.loads(body)) for (body,) in bodies]
 
+    def revision(self) -> str | None:
+        """Give the revision of the city as it was last applied; its documents may be long, so ask this first."""
+        with self._reading() as spool:
+            row = spool.execute("SELECT revision FROM configuration ORDER BY ordinal DESC LIMIT 1").fetchone()
+            return None if row is None else str(row[0])
+
     def configuration(self) -> Snapshot | None:
         """Give the city as it was last applied, or None while there is none."""
         with self._reading() as spool:

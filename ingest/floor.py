@@ -34,3 +34,13 @@ def read_floor(spool: sqlite3.Connection) -> Floor:
 def write_floor(spool: sqlite3.Connection, floor: Floor) -> None:
     """Note the floor, within the transaction of the caller."""
     set_meta(spool, "floor", json.dumps(asdict(floor)))
+
+
+def last_hearing(spool: sqlite3.Connection, floor: Floor) -> tuple[Instant, bool]:
+    """Give since when we heard the broker, or did not, at the end of the spool: a floor knows only what was before it."""
+    turns = "SELECT hearing FROM batch WHERE ordinal > ? AND hearing != '[]' ORDER BY ordinal DESC LIMIT 1"
+    row = spool.execute(turns, (floor.ordinal,)).fetchone()
+    if row is None:
+        return floor.hearing
+    at, hears = json.loads(row[0])[-1]
+    return at, hears

@@ -50,10 +50,11 @@ def split(data: bytes, v5: bool) -> tuple[list[Message], list[Packet], bytes]:
         end = body + size
         if end > held:
             break
-        if data[start] & 0xF0 == 0x30:
-            messages.append(_publish(data, data[start], body, end, v5))
+        flags = data[start]
+        if flags & 0xF0 == 0x30:
+            messages.append(_publish(data, flags, body, end, v5))
         else:
-            packets.append((data[start], data[body:end]))
+            packets.append((flags, data[body:end]))
         start = end
     return messages, packets, data[start:]
 
@@ -73,10 +74,10 @@ def _publish(data: bytes, flags: int, body: int, end: int, v5: bool) -> Message:
 def _after_properties(data: bytes, at: int, end: int) -> int:
     if at < end and not data[at]:
         return at + 1
-    size, first = _length(data[:end], at)
-    if not first or first + size > end:
+    size, read = _length(data[at : min(at + 4, end)], 0)
+    if not read or at + read + size > end:
         raise Malformed("properties are longer than their packet")
-    return first + size
+    return at + read + size
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:

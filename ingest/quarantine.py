@@ -3,7 +3,8 @@ Rejections -> rows that can be looked at, within a bound of bytes.
 
 Rule 1: a row and its count stay; where bytes are short, the oldest payloads are emptied; beyond MOST_ROWS the oldest rows go, and only
         the counters still tell of them.
-Rule 2: all of it happens within the transaction of the caller.
+Rule 2: rows older than KEPT go when others come. Nobody else deletes here: the bytes that are kept are counted, not measured again.
+Rule 3: all of it happens within the transaction of the caller.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from devices.instants import Instant
+from devices.instants import DAY, Instant, Span
 from ingest.taken import Rejection
 
 LONGEST_TOPIC = 256
 """Bytes of a topic that are kept; what our devices publish to is shorter."""
 MOST_ROWS = 200_000
+KEPT: Span = 400 * DAY
 _STEP = 64
 
 
@@ -36,7 +38,7 @@ class Quarantine:
         self._bytes += sum(len(row[3]) for row in rows)
         while self._bytes > self._bound:
             self._empty_some()
-        self._forget_some()
+        self._forget_some(received_at - KEPT)
 
     def _empty_some(self) -> None:
         found = self._spool.execute(
@@ -49,10 +51,12 @@ class Quarantine:
             if self._bytes <= self._bound:
                 return
 
-    def _forget_some(self) -> None:
-        """Let the oldest rows go where there are more than MOST_ROWS: a device that sends nothing but rubbish must not fill the disk."""
+    def _forget_some(self, before: Instant) -> None:
+        """Let the oldest rows go, and those above MOST_ROWS: a device that sends nothing but rubbish must not fill the disk."""
         (newest,) = self._spool.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()
-        gone = (newest - MOST_ROWS,)
+        oldest = "SELECT id, received_at FROM quarantine ORDER BY id LIMIT ?"
+        (old,) = self._spool.execute(f"SELECT coalesce(max(id), 0) FROM ({oldest}) WHERE received_at < ?", (_STEP, before)).fetchone()  # noqa: S608 - ours
+        gone = (max(old, newest - MOST_ROWS),)
         (size,) = self._spool.execute("SELECT coalesce(sum(length(payload)), 0) FROM quarantine WHERE id <= ?", gone).fetchone()
         self._spool.execute("DELETE FROM quarantine WHERE id <= ?", gone)
         self._bytes -= size

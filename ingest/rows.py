@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -18,28 +18,38 @@ from ingest.taken import Applied, Taken
 CHANGE = "INSERT INTO change VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _STANDING = """INSERT INTO standing VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (station, quantity, device) DO UPDATE SET ordinal = excluded.ordinal, body = excluded.body"""
-COUNT = "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET count = count + excluded.count"
 
 
-def store_rare(spool: sqlite3.Connection, ordinal: int, taken: Taken) -> None:
+def store_rare(spool: sqlite3.Connection, ordinal: int, group: list[Taken]) -> None:
     """Write what most hand-overs do not have."""
-    if taken.standings:
-        spool.executemany(_STANDING, [_standing_row(ordinal, standing) for standing in taken.standings])
-    if taken.incidents:
-        rows = [(ordinal, incident.at, incident.kind, incident.detail) for incident in taken.incidents]
+    if standings := [standing for taken in group for standing in taken.standings]:
+        spool.executemany(_STANDING, [_standing_row(ordinal, standing) for standing in standings])
+    if incidents := [incident for taken in group for incident in taken.incidents]:
+        rows = [(ordinal, incident.at, incident.kind, incident.detail) for incident in incidents]
         spool.executemany("INSERT INTO incident VALUES (NULL, ?, ?, ?, ?)", rows)
-    if taken.first_receipts:
-        spool.executemany("INSERT OR IGNORE INTO first_receipt VALUES (?, ?, ?)", taken.first_receipts)
-    if taken.applied is not None:
-        _store_applied(spool, ordinal, taken.at, taken.applied)
+    if first_receipts := [receipt for taken in group for receipt in taken.first_receipts]:
+        spool.executemany("INSERT OR IGNORE INTO first_receipt VALUES (?, ?, ?)", first_receipts)
+    if group[0].applied is not None:  # it opens and closes its batch
+        _store_applied(spool, ordinal, group[0].at, group[0].applied)
+
+
+def store_counts(spool: sqlite3.Connection, counts: Mapping[str, int]) -> None:
+    """Add to the counters, in one statement: each step of a statement gives the interpreter away, and it may be long in coming back."""
+    rows = [(name, count) for name, count in counts.items() if count]
+    if rows:
+        places = ", ".join(["(?, ?)"] * len(rows))
+        spool.execute(
+            f"INSERT INTO counter VALUES {places} ON CONFLICT (name) DO UPDATE SET count = count + excluded.count",  # noqa: S608 - only places
+            [value for row in rows for value in row],
+        )
 
 
 def _store_applied(spool: sqlite3.Connection, ordinal: int, at: Instant, applied: Applied) -> None:
     stored = spool.execute("SELECT station, quantity, device FROM standing").fetchall()
     gone = [sensor for sensor in stored if sensor not in applied.sensors]
     spool.executemany("DELETE FROM standing WHERE station = ? AND quantity = ? AND device = ?", gone)
-    documents = json.dumps(applied.documents, ensure_ascii=False)
-    spool.execute("INSERT OR REPLACE INTO configuration VALUES (?, ?, ?, ?)", (applied.revision, ordinal, at, documents))
+    row = applied.revision, ordinal, at, applied.documents
+    spool.execute("INSERT OR REPLACE INTO configuration VALUES (?, ?, ?, ?)", row)
 
 
 def _standing_row(ordinal: int, standing: Any) -> tuple[Any, ...]:
@@ -62,17 +72,17 @@ def change_row(ordinal: int, said: Any) -> tuple[Any, ...]:
 
 def counts_of(group: list[Taken]) -> Counter[str]:
     """Give what a group adds to the counters, in readings except `messages` and `unknown_fields`."""
-    counts: Counter[str] = Counter()
-    for taken in group:
-        counts["messages"] += taken.messages
-        counts["received"] += taken.readings
-        counts["archived"] += len(taken.lines) - taken.replaced
-        counts["duplicate"] += taken.duplicates
-        counts["late"] += taken.late
-        counts["unknown_fields"] += taken.unknown
-        for rejection in taken.rejections:
-            counts["quarantined"] += rejection.readings
-            counts[f"quarantined:{rejection.reason}"] += rejection.readings
-        for incident in taken.incidents:
-            counts[f"incident:{Trouble(incident.kind)}"] += 1
+    counts = Counter(
+        messages=sum([taken.messages for taken in group]),
+        received=sum([taken.readings for taken in group]),
+        archived=sum([len(taken.lines) - taken.replaced for taken in group]),
+        duplicate=sum([taken.duplicates for taken in group]),
+        late=sum([taken.late for taken in group]),
+        unknown_fields=sum([taken.unknown for taken in group]),
+    )
+    for rejection in [rejection for taken in group for rejection in taken.rejections]:
+        counts["quarantined"] += rejection.readings
+        counts[f"quarantined:{rejection.reason}"] += rejection.readings
+    for incident in [incident for taken in group for incident in taken.incidents]:
+        counts[f"incident:{Trouble(incident.kind)}"] += 1
     return counts

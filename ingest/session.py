@@ -35,7 +35,7 @@ COALESCE = 0.001
 """Seconds of rest after a small read. A broker sends a segment a message; without the rest each of them wakes us."""
 ROOM = 2 << 20
 """Bytes of payload that may wait for their commit, about four full groups. Above it we stop reading."""
-BACKOFF = 0.5, 30.0
+BACKOFF = 0.5, 5.0
 """Seconds before the first and the last attempts, less up to half by chance."""
 UNSUPPORTED_VERSION = 0x84
 """paho also gives it for the 0x01 of a broker that knows only MQTT 3.1.1."""
@@ -232,6 +232,8 @@ class Session:
     # ---- callbacks of paho
 
     def _on_connect(self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, __: Properties | None) -> None:
+        if self._connected:
+            raise Malformed("a second CONNACK")
         if reason.is_failure:
             self._refusal = reason
             return
@@ -244,6 +246,8 @@ class Session:
         client.subscribe([(topic, 1) for topic in self._broker.topics])
 
     def _on_subscribe(self, _: Client, __: Any, ___: int, reasons: list[ReasonCode], ____: Properties | None) -> None:
+        if not self._connected or len(reasons) != len(self._broker.topics):
+            raise Malformed("a SUBACK that does not answer what was asked")
         denied = [topic for topic, reason in zip(self._broker.topics, reasons, strict=True) if reason.value != 1]
         if denied:
             raise NotSubscribed(", ".join(denied))

@@ -6,7 +6,6 @@ Rule 1: received = archived + duplicate + quarantined, in readings; a message th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,8 +43,8 @@ class Applied:
     """A revision of the city that is in force from here on."""
 
     revision: str
-    documents: Mapping[str, Any]
-    """The content of the city's files, by name."""
+    documents: str
+    """The content of the city's files by name, as JSON."""
     sensors: frozenset[tuple[str, str, str]] = frozenset()
     """(station, quantity, device) of all that is watched; what stands of others goes."""
 

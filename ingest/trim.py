@@ -50,7 +50,7 @@ def trim(spool: sqlite3.Connection, store: Path, floor: int, now: Instant) -> in
     gone = spool.execute(
         "DELETE FROM batch WHERE ordinal IN (SELECT ordinal FROM batch WHERE ordinal <= ? ORDER BY ordinal LIMIT ?)", (until, MOST)
     ).rowcount
-    for table, column in (("change", "at"), ("quarantine", "received_at"), ("incident", "at")):
+    for table, column in (("change", "at"), ("incident", "at")):
         spool.execute(
             f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT ?) AND {column} < ?",  # noqa: S608 - names of ours
             (MOST, now - CHANGES_KEPT),

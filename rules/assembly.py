@@ -1,12 +1,17 @@
-"""Rules and legal levels -> what judges one sensor."""
+"""
+Rules and legal levels -> what judges one sensor.
+
+Rule 1: what is equal for many sensors is made once, and is one object.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from devices.instants import HOUR, Instant, Span
 from devices.registry import Sensor
-from devices.stations import Station
+from devices.stations import LegalLevel, Station
 from rules.definition import FreshnessRule, Intervals, LevelsRule
 from rules.freshness import Patience
 from rules.history import MOST_KEPT
@@ -15,6 +20,8 @@ from rules.schedule import FOR_EVER, NO_LEVELS, Schedule
 
 MEMORY: Span = 2 * HOUR
 """How long readings are remembered where no rule asks for more."""
+
+_schedule = lru_cache(maxsize=1 << 14)(Schedule)
 
 
 def rule_for(rules: Iterable[LevelsRule], sensors: Iterable[Sensor]) -> LevelsRule | None:
@@ -28,12 +35,38 @@ def bound_of(rule: LevelsRule | None, sensor: Sensor) -> Span:
     return min(max(MEMORY if rule is None else rule.lateness, 2 * sensor.interval), MOST_KEPT * sensor.interval)
 
 
-def patience_of(rule: FreshnessRule, sensor: Sensor, slack: Span) -> Patience:
-    """Give how long a sensor may be silent."""
-    return Patience(rule.stale_after.span(sensor.interval) + slack, rule.lost_after.span(sensor.interval) + slack)
+class Patiences:
+    """How long sensors may be silent, each made once."""
+
+    def __init__(self, rule: FreshnessRule, slack: Span) -> None:
+        """`slack` is added to all of them."""
+        self._rule, self._slack = rule, slack
+        self._made: dict[Span, Patience] = {}
+
+    def of(self, sensor: Sensor) -> Patience:
+        """Give how long a sensor may be silent."""
+        interval, slack = sensor.interval, self._slack
+        if interval not in self._made:
+            stale, lost = self._rule.stale_after.span(interval), self._rule.lost_after.span(interval)
+            self._made[interval] = Patience(stale + slack, lost + slack)
+        return self._made[interval]
 
 
-def schedule_of(rule: LevelsRule, station: Station, sensors: Iterable[Sensor]) -> Schedule:
+class Ladders:
+    """The ladders of the rules of a city, each made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, tuple[LegalLevel, ...], Span], Ladder] = {}
+
+    def of(self, rule: LevelsRule, levels: tuple[LegalLevel, ...], interval: Span) -> Ladder:
+        """Give the ladder of a rule for the levels of a place and the interval of a sensor."""
+        known = rule.rule, levels, interval
+        if known not in self._made:
+            self._made[known] = ladder_of(rule, {level.code: level.value for level in levels}, interval)
+        return self._made[known]
+
+
+def schedule_of(rule: LevelsRule, station: Station, sensors: Iterable[Sensor], ladders: Ladders) -> Schedule:
     """
     Give the ladders of a place through time.
 
@@ -41,23 +74,24 @@ def schedule_of(rule: LevelsRule, station: Station, sensors: Iterable[Sensor]) -
         rule: how levels are judged.
         station: its thresholds, each with a time of validity.
         sensors: the entries of one device at this place, each with its own; only while it is the primary sensor is it judged.
+        ladders: those that are made already.
     """
-    periods = sorted(_periods(rule, station, sensors), key=lambda period: period[0])
+    periods = sorted(_periods(rule, station, sensors, ladders), key=lambda period: period[0])
     turns: list[tuple[Instant, Ladder]] = []
     for index, (since, until, ladder) in enumerate(periods):
         turns.append((since, ladder))
         goes_on = index + 1 < len(periods) and periods[index + 1][0] == until
         if until < FOR_EVER and not goes_on:
             turns.append((until, NO_LEVELS))
-    return Schedule(tuple(start for start, _ in turns), tuple(ladder for _, ladder in turns))
+    return _schedule(tuple(start for start, _ in turns), tuple(ladder for _, ladder in turns))
 
 
-def _periods(rule: LevelsRule, station: Station, sensors: Iterable[Sensor]) -> Iterator[tuple[Instant, Instant, Ladder]]:
+def _periods(rule: LevelsRule, station: Station, sensors: Iterable[Sensor], ladders: Ladders) -> Iterator[tuple[Instant, Instant, Ladder]]:
     for sensor in sensors:
         for thresholds in station.thresholds:
             since, until = max(sensor.valid_from, thresholds.valid_from), min(_end(sensor.valid_to), _end(thresholds.valid_to))
             if rule.judges(sensor) and thresholds.quantity == rule.quantity and since < until:
-                yield since, until, ladder_of(rule, {level.code: level.value for level in thresholds.levels}, sensor.interval)
+                yield since, until, ladders.of(rule, thresholds.levels, sensor.interval)
 
 
 def _end(valid_to: Instant | None) -> Instant:

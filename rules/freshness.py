@@ -5,15 +5,17 @@ Rule 1: silence is measured from the last current reading (received within `limi
         when we hear the broker, or from the start: whichever is latest. While we are deaf it is not judged.
 Rule 2: STALE and LOST happened at their deadline, whenever we come to look; FRESH happened when the reading was received.
 Rule 3: a sensor is missed only while the registry says that it is there.
+Rule 4: whoever hears a reading looks first at the silence before it. So what is said of a sensor depends on its own readings and on our
+        hearing, never on how soon somebody came to look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from devices.instants import Instant, Span
 from rules.changes import FRESHNESS, Change, Kind, Phase, Said, Verb, change_id
+from rules.levels import Place
 
 _KINDS = {Phase.STALE: Kind.STALE, Phase.LOST: Kind.LOST, Phase.FRESH: Kind.FRESH}
 
@@ -27,57 +29,71 @@ class Patience:
 
 
 @dataclass(slots=True)
+class Hearing:
+    """Whether we hear the broker, and since when; one for all sensors."""
+
+    hears: bool
+    since: Instant
+
+
+@dataclass(slots=True)
 class Freshness:
     """What is known of one sensor's silence. Owned by the one thread that observes."""
 
-    station: str
-    quantity: str
-    device: str
+    place: Place
     patience: Patience
+    hearing: Hearing
     phase: Phase
     phase_at: Instant
     current_at: Instant
     """When a current reading was last received; the start where none was."""
     received_at: Instant | None = None
-    limit: Span = 0
-    """How old a reading may be at its receipt and still count as current."""
     until: Instant | None = None
     """From when it is not there any more."""
-    is_fresh: bool = False
-    """Whether the phase is FRESH; a field of its own, since the hot path asks for it."""
+    limit: Span = field(init=False)
+    """How old a reading may be at its receipt and still count as current; at hand for the hot path."""
 
     def __post_init__(self) -> None:
         """Take out of the other fields what the hot path asks for."""
         self.limit = self.patience.stale_after
-        self.is_fresh = self.phase is Phase.FRESH
 
     def resume(self, phase: Phase, phase_at: Instant, current_at: Instant, received_at: Instant | None) -> None:
         """Go on from where a checkpoint was taken."""
         self.phase, self.phase_at, self.current_at, self.received_at = phase, phase_at, current_at, received_at
-        self.is_fresh = phase is Phase.FRESH
 
-    def hear(self, observed_at: Instant, value: float, received_at: Instant, level: int) -> Sequence[Said]:
-        """Note that a reading was received."""
+    def rewind(self, at: Instant) -> bool:
+        """Let nothing have been received after an instant; tells whether something was."""
+        later = self.current_at > at or self.phase_at > at or (self.received_at or at) > at
+        self.current_at, self.phase_at = min(self.current_at, at), min(self.phase_at, at)
+        self.received_at = None if self.received_at is None else min(self.received_at, at)
+        return later
+
+    def hear(self, observed_at: Instant, value: float, received_at: Instant, level: int) -> list[Said]:
+        """Note that a reading was received; the silence before it has been looked at."""
         self.received_at = received_at
         if received_at - observed_at > self.limit:
-            return ()
+            return []
         self.current_at = received_at
-        return () if self.is_fresh else [self._enter(Phase.FRESH, received_at, value, level)]
+        return [] if self.phase is Phase.FRESH else [self._enter(Phase.FRESH, received_at, value, level)]
 
-    def deadline(self, hearing_since: Instant) -> Instant | None:
+    def deadline(self) -> Instant | None:
         """Give the instant at which it becomes stale, or lost; None where it does not."""
         if self.phase is Phase.LOST:
             return None
         patience = self.patience.lost_after if self.phase is Phase.STALE else self.patience.stale_after
-        deadline = max(self.current_at, hearing_since) + patience
+        deadline = max(self.current_at, self.hearing.since) + patience
         return None if self.until is not None and deadline >= self.until else deadline
 
-    def expire(self, deadline: Instant, value: float | None, level: int) -> Said:
-        """Let a deadline have passed."""
-        return self._enter(Phase.LOST if self.phase is Phase.STALE else Phase.STALE, deadline, value, level)
+    def look(self, now: Instant, value: float | None, level: int) -> list[Said]:
+        """Say what a silence has come to, with what is known of the time before it."""
+        said: list[Said] = []
+        while self.hearing.hears and (deadline := self.deadline()) is not None and deadline <= now:
+            said.append(self._enter(Phase.LOST if self.phase is Phase.STALE else Phase.STALE, deadline, value, level))
+        return said
 
     def _enter(self, phase: Phase, at: Instant, value: float | None, level: int) -> Said:
-        self.phase, self.phase_at, self.is_fresh = phase, at, phase is Phase.FRESH
-        kind = _KINDS[phase]
-        number = change_id(f"{FRESHNESS}/{self.device}", self.station, self.quantity, kind, level, at)
-        return Said(Verb.ISSUED, Change(number, FRESHNESS, self.station, self.quantity, self.device, kind, level, level, at, value, None))
+        self.phase, self.phase_at = phase, at
+        kind, place = _KINDS[phase], self.place
+        number = change_id(f"{FRESHNESS}/{place.device}", place.station, place.quantity, kind, level, at)
+        who = place.station, place.quantity, place.device
+        return Said(Verb.ISSUED, Change(number, FRESHNESS, *who, kind, level, level, at, value, None))

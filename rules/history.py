@@ -6,7 +6,8 @@ Rule 2: readings within `bound` of the newest are kept; a late one is put in its
 Rule 3: what was said and no longer holds is taken back by name, never silently.
 Rule 4: the kept readings are the memory of identities as well: one instant is one reading, and the higher (rank, value) stands for it.
 Rule 5: a reading observed at or before `settled_at` is known but not folded: what was said under an earlier configuration stays said.
-Rule 6: the usual reading, newer than all and inside the quiet band of a fresh sensor, costs two comparisons and three appends.
+Rule 6: the usual reading, newer than all and inside the quiet band of a fresh sensor, costs some comparisons and three appends.
+Rule 7: there are many sensors: what is equal is one object, and what most of them do not have costs nothing.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 from devices.instants import Instant, Span
 from devices.verdicts import Verdict
-from rules.changes import Change, Said, Verb
+from rules.changes import Change, Phase, Said, Verb
 from rules.freshness import Freshness
-from rules.levels import EMPTY, Band, Place, Previous, State, align, quiet_band, step
+from rules.levels import BEGINNING, EMPTY, Band, Place, Previous, State, align, quiet_band, step
 from rules.moves import Moves
 from rules.schedule import Schedule
 
@@ -42,6 +43,9 @@ class Outcome:
 DUPLICATE = Outcome(Verdict.DUPLICATE)
 _NOT_STORED = (Verdict.DUPLICATE, Verdict.LOST_CONFLICT)
 LATE = Outcome(Verdict.LATE)
+_FRESH = Phase.FRESH
+_NOTHING_KEPT = array("q"), array("d"), array("q")
+"""Of every sensor that was never heard; never added to."""
 
 
 @dataclass(slots=True)
@@ -50,10 +54,10 @@ class Fold:
 
     place: Place
     schedule: Schedule
-    base: State = field(default_factory=State)
+    base: State = BEGINNING
     """The state before the first kept reading that is folded."""
-    state: State = field(default_factory=State)
-    issued: list[Change] = field(default_factory=list)
+    state: State = BEGINNING
+    issued: tuple[Change, ...] = ()
     """The changes that stem from kept readings, in order."""
 
     def over(self, state: State, previous: Previous, readings: Iterable[tuple[Instant, float]]) -> tuple[State, list[Change]]:
@@ -75,13 +79,13 @@ class Fold:
         """Fold the newest reading."""
         self.state, change = step(self.place, self.schedule.at(at)[0], self.state, previous, at, value)
         if change is not None:
-            self.issued.append(change)
+            self.issued = (*self.issued, change)
         return change
 
     def go_on_from(self, state: State, at: Instant) -> None:
         """Begin with a state that other judging led to, before anything observed after an instant."""
         self.base = self.state = align(self.schedule.at(at)[0], state)
-        self.issued = []
+        self.issued = ()
 
     def band(self, at: Instant) -> tuple[Band, Instant]:
         """Give the values that change nothing after the newest reading, and until when they do (exclusive)."""
@@ -101,11 +105,11 @@ class Track:
         """`moves` is told by `key` when the state moves, and when something was said."""
         self.key, self.moves, self.is_kept = key, moves, False
         self.bound, self.folds, self.freshness = bound, folds, freshness
-        self.at, self.value, self.rank = array("q"), array("d"), array("q")
+        self.at, self.value, self.rank = _NOTHING_KEPT
         self.before: Previous = None
         """The reading before the first kept one."""
         self.settled_at = self.newest = NEVER
-        self.room = 32
+        self.room = 16
         self.set_band()
         self.move()
 
@@ -118,7 +122,8 @@ class Track:
         """
         if self.newest < observed_at < self.quiet_until and self.low < value < self.high:
             freshness = self.freshness
-            if freshness.is_fresh and received_at - observed_at <= freshness.limit:
+            limit = freshness.limit
+            if freshness.phase is _FRESH and received_at - observed_at <= limit and received_at - freshness.current_at < limit:
                 freshness.received_at = freshness.current_at = received_at
                 self.newest = observed_at
                 self.at.append(observed_at)
@@ -135,13 +140,16 @@ class Track:
         if not isfinite(value):
             raise ValueError(f"a reading of {value} cannot be judged; refuse it where it is accepted")
         self.move()
+        heard = self.look(received_at)
         if observed_at <= self.newest:
             outcome = self._insert(observed_at, value, rank)
-            if outcome is not None and outcome.verdict in _NOT_STORED:
-                return outcome  # a replay would not see it
-            return self._say(self._hear(observed_at, value, received_at), outcome)
-        heard = self._hear(observed_at, value, received_at)
+            if outcome is None or outcome.verdict not in _NOT_STORED:  # else a replay would not see it
+                heard += self._hear(observed_at, value, received_at)
+            return self._say(heard, outcome)
+        heard += self._hear(observed_at, value, received_at)
         self.newest = observed_at
+        if not self.at:
+            self.at, self.value, self.rank = array("q"), array("d"), array("q")
         self.at.append(observed_at)
         self.value.append(value)
         self.rank.append(rank)
@@ -149,10 +157,40 @@ class Track:
             self._settle()
         return self._say(heard, self._advance(observed_at, value))
 
+    def look(self, now: Instant) -> list[Said]:
+        """Say what the silence up to an instant has come to."""
+        said = self.freshness.look(now, self.value[-1] if self.value else None, self.level)
+        if said:
+            self.move()
+            self.moves.told_of(self.key)
+        return said
+
     def move(self) -> None:
         """Note that the state is not on the disk as it is."""
         self.is_kept = False
         self.moves.moved(self.key)
+
+    def rewind(self, at: Instant, latest: Instant) -> bool:
+        """Let nothing have been received after an instant, nor observed after `latest`; tells whether that changed anything."""
+        is_ahead = self.newest > latest
+        if is_ahead:
+            self._forget_after(latest)
+        changed = self.freshness.rewind(at) or is_ahead
+        if changed:
+            self.move()
+        return changed
+
+    def _forget_after(self, latest: Instant) -> None:
+        """Forget the readings that cannot be, and go on from the levels as they are: those were measured, only their time was wrong."""
+        cut = bisect_right(self.at, latest)
+        del self.at[cut:], self.value[cut:], self.rank[cut:]
+        if self.before is not None and self.before[0] > latest:
+            self.before = None
+        self.newest = self.at[-1] if self.at else self.before[0] if self.before else latest
+        self.settled_at = self.newest
+        for fold in self.folds:
+            fold.go_on_from(fold.state, self.newest)
+        self.set_band()
 
     def _say(self, heard: Sequence[Said], outcome: Outcome | None) -> Outcome | None:
         """Put together what freshness and the levels say."""
@@ -162,7 +200,7 @@ class Track:
             self.moves.told_of(self.key)
         return outcome
 
-    def _hear(self, observed_at: Instant, value: float, received_at: Instant) -> Sequence[Said]:
+    def _hear(self, observed_at: Instant, value: float, received_at: Instant) -> list[Said]:
         return self.freshness.hear(observed_at, value, received_at, self.level)
 
     @property
@@ -177,7 +215,7 @@ class Track:
     def retire(self) -> None:
         """Leave the levels to another device: none stands here any more, and what was kept is not judged again."""
         for fold in self.folds:
-            fold.base, fold.state, fold.issued = State(), State(), []
+            fold.base, fold.state, fold.issued = BEGINNING, BEGINNING, ()
         self.settled_at = self.newest
         self.set_band()
         self.move()
@@ -231,7 +269,8 @@ class Track:
         said: list[Said] = []
         for fold in self.folds:
             before = fold.issued
-            fold.state, fold.issued = fold.over(fold.base, self.previous(start), readings)
+            fold.state, changes = fold.over(fold.base, self.previous(start), readings)
+            fold.issued = tuple(changes)
             said += [Said(Verb.WITHDRAWN, change) for change in before if change not in fold.issued]
             said += [Said(Verb.ISSUED, change) for change in fold.issued if change not in before]
         self.set_band()
@@ -249,5 +288,5 @@ class Track:
             del self.at[:cut], self.value[:cut], self.rank[:cut]
         horizon = self.at[0]
         for fold in self.folds:
-            fold.issued = [change for change in fold.issued if change.at >= horizon]
-        self.room = min(2 * len(self.at) + 16, 2 * MOST_KEPT)
+            fold.issued = tuple([change for change in fold.issued if change.at >= horizon])
+        self.room = len(self.at) + len(self.at) // 4 + 8

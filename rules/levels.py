@@ -12,6 +12,7 @@ Rule 5: where no levels are in force nothing is judged, and what stands is left 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import inf
 from typing import TypeAlias
 
@@ -86,6 +87,10 @@ class State:
     peak_at: Instant | None = None
 
 
+BEGINNING = State()
+"""Where every gauge begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Whose level it is; goes into every change."""
@@ -153,6 +158,8 @@ def align(ladder: Ladder, state: State) -> State:
     codes = ladder.codes
     if state.codes == codes or not codes:
         return state
+    if state is BEGINNING:
+        return _begun(codes)
     kept = dict(zip(state.codes, zip(state.on, state.counts, strict=True), strict=True))
     pairs = [kept.get(code, (False, 0)) for code in codes]
     announced = state.codes[state.level - 1] if 0 < state.level <= len(state.codes) else None
@@ -160,6 +167,11 @@ def align(ladder: Ladder, state: State) -> State:
     level = codes.index(announced) + 1 if announced in codes else state.level
     on = tuple(was or (not is_kept and number <= level) for number, (was, _) in enumerate(pairs, start=1))
     return replace(state, level=level, codes=codes, on=on, counts=tuple(count for _, count in pairs))
+
+
+@lru_cache(maxsize=1 << 10)
+def _begun(codes: tuple[str, ...]) -> State:
+    return State(0, codes, (False,) * len(codes), (0,) * len(codes))
 
 
 def afresh(state: State) -> State:

@@ -8,15 +8,13 @@ from devices.instants import HOUR
 from devices.registry import Sensor
 from rules.changes import Standing
 from rules.history import Track
-from rules.levels import State
-
-_NO_LEVEL = State()
+from rules.levels import BEGINNING
 
 
 def standing_of_track(sensor: Sensor, track: Track) -> Standing:
     """Give what stands at a sensor now."""
     fold = track.folds[0] if track.folds else None
-    state = _NO_LEVEL if fold is None else fold.state
+    state = BEGINNING if fold is None else fold.state
     value, observed_at = (track.value[-1], track.at[-1]) if track.at else (None, None)
     return Standing(
         rule="" if fold is None else fold.place.rule,

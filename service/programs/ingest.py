@@ -26,9 +26,9 @@ from types import FrameType
 import structlog
 
 from devices.documents import ConfigurationError
-from devices.instants import Instant, Span, format_instant
+from devices.instants import SECOND, Instant, Span, format_instant
 from ingest.commit import Committer, Keeping
-from ingest.configuration import Configuration, Snapshot, read_snapshot
+from ingest.configuration import Configuration
 from ingest.connection import Broker
 from ingest.decide import Decider, Inbox, Wires
 from ingest.inbox import Deaf, Incident, Trouble
@@ -37,8 +37,9 @@ from ingest.session import Session
 from ingest.spool import meta, move_log, open_reader, open_spool, suspect
 from ingest.taken import Taken
 from rules.engine import Engine
+from service.apart import watched_of_files, watched_of_spool
 from service.clock import Clock, slack_of
-from service.configuration import City, Watched, from_snapshot, load_city, to_snapshot, watched
+from service.configuration import Watched
 from service.exits import CommandError, Exit
 from service.settings import Settings
 
@@ -48,6 +49,8 @@ LOOK = 0.1
 STUCK = 60.0
 """Seconds without a turn of a thread after which we give up on ourselves."""
 MOVE_LOG = 0.2
+LEAP: Span = 10 * SECOND
+"""Between two looks at the clock: more is no passing of time. It was set, or we stood still; it is told as deafness."""
 LONGEST_DETAIL = 4_000
 """Characters of an incident."""
 LEAVE = 0.3
@@ -71,10 +74,7 @@ def run(settings: Settings, clock: Clock) -> int:
     settings.data.mkdir(parents=True, exist_ok=True)
     with only_one(settings.data):
         signals = Signals()
-        gc.disable()
         running = start(settings, clock, broker)
-        gc.freeze()  # what a city is made of lives as long as we do: looking through it again and again is a pause of its own
-        gc.enable()
         running.reload(settings.city, clock)  # only now: reading a large city takes longer than a restart may
         watch(running, signals, lambda: running.reload(settings.city, clock))
         running.stop()
@@ -152,9 +152,10 @@ class Signals:
 
 def start(settings: Settings, clock: Clock, broker: Broker) -> Running:
     """Replay the spool under the city that is in force in it, then start the threads."""
+    gc.disable()
     open_spool(settings.spool_file).close()
+    in_force = in_force_of(settings, clock)
     with closing(open_reader(settings.spool_file)) as spool:
-        in_force = in_force_of(read_snapshot(spool), settings.city, clock)
         resumed = resume(spool, in_force)
         known = meta(spool, "session") == broker.session
     log.info("resumed", revision=in_force.revision, last_at=format_instant(resumed.last_at) if resumed.last_at else None)
@@ -165,6 +166,8 @@ def start(settings: Settings, clock: Clock, broker: Broker) -> Running:
     if resumed.intake.hearing[1]:
         running.inbox.put(Deaf(clock() if is_new else resumed.last_at, "ingest did not run"))
     running.revision = in_force.revision
+    gc.freeze()  # what a city is made of lives as long as we do: looking through it again and again is a pause of its own
+    gc.enable()
     running.start()
     return running
 
@@ -183,7 +186,7 @@ def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> 
         states=lambda: _states(path),
         suspect=lambda digest, at: suspect(path, digest, at),
         clock=clock,
-        moved_every=1.0 if clock.speed <= 1 else 0.25,
+        leap=round(LEAP * clock.speed),
     )
     return Running(path, inbox, session, Decider(resumed.intake, wires), committer)
 
@@ -191,29 +194,31 @@ def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> 
 # ---- the city
 
 
-def configuration_of(city: City | Watched, slack: Span = 0) -> Configuration:
+def configuration_of(city: Watched, slack: Span = 0) -> Configuration:
     """Give a city as ingest needs it; `slack` is added to the patience with silent sensors."""
 
     def engine(started_at: Instant) -> Engine:
         return Engine(city.registry, city.rules, started_at, slack)
 
-    return Configuration(city.revision, to_snapshot(city.documents), city.registry, engine)
+    return Configuration(city.revision, city.documents, city.registry, engine)
 
 
 def wanted_city(folder: Path, clock: Clock) -> tuple[Configuration | None, Incident | None]:
     """Read the city's files: what is to be in force, or what is to be told of them."""
     try:
-        return configuration_of(load_city(folder), slack_of(clock)), None
+        return configuration_of(watched_of_files(folder), slack_of(clock)), None
     except ConfigurationError as error:
         log.error("the city's files cannot be used; what is in force stays", problems=str(error))
         return None, Incident(clock(), Trouble.CONFIGURATION_REFUSED, str(error)[:LONGEST_DETAIL])
 
 
-def in_force_of(snapshot: Snapshot | None, folder: Path, clock: Clock) -> Configuration:
+def in_force_of(settings: Settings, clock: Clock) -> Configuration:
     """Give the revision to replay under: the applied one, or in a new spool that of the files; raises CommandError where there is neither."""
-    if snapshot is not None:
-        return configuration_of(watched(snapshot.revision, from_snapshot(snapshot.documents)), slack_of(clock))
-    wanted, refused = wanted_city(folder, clock)
+    with closing(open_reader(settings.spool_file)) as spool:
+        is_new = spool.execute("SELECT 1 FROM configuration LIMIT 1").fetchone() is None
+    if not is_new:
+        return configuration_of(watched_of_spool(settings.spool_file), slack_of(clock))
+    wanted, refused = wanted_city(settings.city, clock)
     if wanted is None:
         problems = refused.detail if refused is not None else ""
         raise CommandError(f"the city's files cannot be used, and none was ever applied:\n{problems}", Exit.CONFIGURATION)

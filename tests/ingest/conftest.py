@@ -25,7 +25,8 @@ from ingest.commit import Committer, Keeping
 from ingest.configuration import Configuration
 from ingest.decide import Decider, Wires
 from ingest.inbox import Inbound, Receipt
-from ingest.restart import key_of, resume
+from ingest.replay import key_of
+from ingest.restart import resume
 from ingest.session import Pulse
 from ingest.spool import open_reader, open_spool, suspect
 from rules.changes import Change, Kind, Phase, Said, Standing, Verb, change_id
@@ -141,7 +142,16 @@ class SmallEngine:
         self._hears = hears
         return []
 
-    def dirty(self) -> Iterable[Standing]:
+    def rewind(self, at: Instant, latest: Instant) -> None:
+        raise NotImplementedError("the clocks of tests that use this engine are never set back")
+
+    def again(self, now: Instant, silent: Iterable[str]) -> Sequence[Said]:
+        return self.tick(now)
+
+    def told(self) -> None:
+        return None
+
+    def dirty(self, most: int = 0) -> Iterable[Standing]:
         moved, self._dirty = self._dirty, {}
         return [self._memories[key].now_standing() for key in moved]
 
@@ -183,7 +193,7 @@ def gauges(count: int = 1) -> Registry:
 
 
 def configuration(registry: Registry, revision: str = "r1", raise_at: float = 3.0) -> Configuration:
-    return Configuration(revision, {"city.yaml": {"revision": revision}}, registry, lambda _: SmallEngine(registry, raise_at))
+    return Configuration(revision, json.dumps({"city.yaml": {"revision": revision}}), registry, lambda _: SmallEngine(registry, raise_at))
 
 
 def up(value: Any, at: Any = NOW // 1000, boot: Any = 7, seq: Any = 1, **more: Any) -> dict[str, Any]:
@@ -200,6 +210,9 @@ def inbound(*payloads: Any, device: str = "wl-0", received_at: Instant = NOW, ge
 class Spooled:
     """A spool and its intake, driven step by step; only the committer is a thread. `crash` forgets all that is not on the disk."""
 
+    leap: Instant = 1 << 62
+    """Of the clock, between two looks; more is no passing of time."""
+
     def __init__(self, folder: Path, city: Configuration, **keeping: Any) -> None:
         self.path, self.city, self.store = folder / "spool.db", city, folder / "store.db"
         self.keeping = Keeping(self.path, self.store, "me@here:1", **keeping)
@@ -214,7 +227,7 @@ class Spooled:
         open_spool(self.path).close()
         with closing(open_reader(self.path)) as spool:
             self.resumed = resume(spool, self.city)
-        wires = Wires(self.waiting.append, self.settle, self._states, lambda d, at: suspect(self.path, d, at), lambda: self.clock_at)
+        wires = Wires(self.waiting.append, self.settle, self._states, lambda d, at: suspect(self.path, d, at), lambda: self.clock_at, self.leap)
         self.decider = Decider(self.resumed.intake, wires)
         self.thread.start()
         if self.resumed.last_at == 0:

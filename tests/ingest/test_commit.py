@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import pytest
 
 from devices.instants import DAY, MINUTE
-from ingest import quarantine
+from ingest import commit, quarantine
 from ingest.commit import Committer, Keeping
 from ingest.decode import Reason
 from ingest.inbox import Deaf, Heard, Receipt
@@ -117,6 +117,62 @@ def test_a_group_lingers_for_company_but_a_change_does_not(kit, tmp_path):
     thread.join(5)
 
     assert stored[:2] == [3, 2]
+
+
+def test_what_only_joins_a_group_does_not_wake_the_committer_and_what_is_urgent_does(kit, tmp_path, monkeypatch):
+    monkeypatch.setattr(commit, "LINGER", 600.0)
+    asleep, stored, done = SimpleQueue(), [], SimpleQueue()
+
+    class Watched(Committer):
+        def _sleep(self, until, awaited):
+            asleep.put(awaited)
+            super()._sleep(until, awaited)
+
+        def store(self, spool, group, *, beats):
+            if group:
+                stored.append([taken.messages for taken in group])
+
+    committer = Watched(Keeping(tmp_path / "spool.db", tmp_path / "store.db", "me"), done.put, lambda: kit.pulse, lambda: kit.now)
+    thread = threading.Thread(target=committer.run)
+    thread.start()
+    while asleep.get(timeout=5) != commit._AWAITS_ANYTHING:
+        pass
+    committer.put(Taken(kit.now, Receipt(1, [], 0), messages=1))
+    while asleep.get(timeout=5) != commit._AWAITS_URGENT:
+        pass
+    for n in (2, 3, 4):
+        committer.put(Taken(kit.now, Receipt(1, [], 0), messages=n))
+    is_still_asleep = asleep.empty() and stored == []
+    committer.put(Taken(kit.now, Receipt(1, [], 0), messages=5, said=[object()]))
+    settled = threading.Thread(target=committer.settle)
+    settled.start()
+    settled.join(5)
+    committer.stop()
+    thread.join(5)
+
+    assert is_still_asleep
+    assert stored[0] == [1, 2, 3, 4, 5]
+    assert not settled.is_alive()
+    assert not thread.is_alive()
+
+
+def test_nothing_is_forgotten_however_putting_and_sleeping_meet(kit, tmp_path):
+    total, received = 3_000, []
+    committer = Committer(Keeping(tmp_path / "spool.db", tmp_path / "store.db", "me"), received.extend, lambda: kit.pulse, lambda: kit.now)
+    thread = threading.Thread(target=committer.run)
+    thread.start()
+    for n in range(total):
+        committer.put(Taken(kit.now, Receipt(n, [], 0), lines=[f"line {n}"], ranks=[-1], said=[], incidents=[]))
+        if n % 37 == 0:
+            committer.settle()
+    committer.settle()
+    committer.stop()
+    thread.join(10)
+
+    assert [receipt.generation for receipt in received] == list(range(total))
+    with closing(open_reader(tmp_path / "spool.db")) as spool:
+        lines = [line for (body,) in spool.execute("SELECT body FROM batch ORDER BY ordinal") for line in body.decode().splitlines()]
+    assert lines == [f"line {n}" for n in range(total)]
 
 
 def test_a_commit_that_fails_acknowledges_nothing_and_leaves_nothing_behind(kit, tmp_path):
@@ -258,6 +314,18 @@ def test_changes_are_kept_for_four_hundred_days(kit, tmp_path):
         trim(spool, tmp_path / "none.db", 0, kit.now)
 
         assert spool.execute("SELECT at FROM change").fetchall() == [(kit.now - 399 * DAY,)]
+
+
+def test_what_was_refused_is_kept_for_four_hundred_days_and_its_bytes_are_free_again(kit, tmp_path):
+    with closing(open_spool(tmp_path / "spool.db")) as spool:
+        kept = quarantine.Quarantine(spool, bound=1_000)
+        for day in (0, 399, 401):
+            kept.add(1, kit.now + day * DAY, [Rejection(b"t", b"x" * 400, Reason.JSON, 1, "")])
+            trim(spool, tmp_path / "none.db", 0, kit.now + day * DAY)
+
+        rows = spool.execute("SELECT received_at, length(payload) FROM quarantine").fetchall()
+
+    assert rows == [(kit.now + 399 * DAY, 400), (kit.now + 401 * DAY, 400)]
 
 
 def test_first_receipts_are_forgotten_two_hours_before_the_newest(kit, spooled):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import decode as module
 from ingest.decode import Reason, decode
 
 AT = 1_763_798_400_000
@@ -176,3 +177,33 @@ def test_the_parsing_suite_is_kept_or_refused_as_it_says(shared):
             wrong.append(path.name)
 
     assert wrong == []
+
+
+numbers = st.sampled_from([0, 1, 7, -1, 1 << 31, 1 << 32, 1 << 70, AT, 3.62, True, None, "7"])
+measured = st.one_of(st.dictionaries(st.sampled_from(["water_level", "battery", "a:b", "é"]), numbers, max_size=3), numbers)
+fields = {"v": st.sampled_from([1, 1, 1, 2, True, 1.0]), "boot": numbers, "seq": numbers, "at": numbers, "m": measured, "more": numbers}
+natives = st.fixed_dictionaries(
+    {"v": fields["v"], "m": measured, "at": st.sampled_from([AT, AT, None])},
+    optional={name: fields[name] for name in ("boot", "seq", "more")},
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(natives, st.sampled_from(["", '"boot":7,', '"m":{"battery":5},', '"v":1,', '"\\u0076":1,']), st.booleans())
+def test_the_short_way_of_the_usual_message_reads_what_the_long_one_reads(native, twin, ascii_only):
+    payload = ("{" + twin + json.dumps(native, ensure_ascii=ascii_only)[1:]).encode()
+    short = decode(payload)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_usual", lambda *_: None)
+        assert repr(short) == repr(decode(payload))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.fixed_dictionaries({"m": measured}, optional={"at": numbers, "boot": numbers, "seq": numbers}), min_size=1, max_size=4))
+def test_a_sample_in_a_series_is_read_like_one_alone_with_the_same_rank(series):
+    whole = read({"v": 1, "series": series})
+    alone = [read({"v": 1, **sample}) for sample in series]
+
+    assert repr(whole.samples) == repr([sample for one in alone for sample in one.samples])
+    assert whole.faults == [fault for one in alone for fault in one.faults]

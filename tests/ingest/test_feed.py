@@ -37,7 +37,6 @@ def test_standings_are_given_when_they_move(kit, spooled):
     spool.happens(kit.inbound(kit.up(3.62)), kit.inbound(kit.up(1.0), device="wl-1"))
     first = feed.read(None)
     spool.happens(kit.inbound(kit.up(2.0, at=kit.now // 1000 + 1), device="wl-1"))
-    spool.decider._moved_at = 0.0
     spool.ticks(kit.now + 1000)
 
     second = feed.read(first.cursor)

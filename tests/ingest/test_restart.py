@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from devices.instants import HOUR, MINUTE, SECOND
 from ingest import decide
 from ingest.accept import Broken
-from ingest.inbox import Deaf, Heard, Trouble
+from ingest.inbox import Deaf, Heard, Incident, Trouble
 from ingest.lines import parse
 from ingest.restart import SUSPECTED
 from ingest.spool import open_spool, suspect
@@ -331,3 +331,19 @@ def test_a_clock_that_goes_back_is_told_and_time_stands_still(kit, spooled):
 
     assert [kind for (kind,) in spool.rows("SELECT kind FROM incident ORDER BY id")][-1] == Trouble.CLOCK_WENT_BACK
     assert parse(spool.lines()[0]).received_at == kit.now + HOUR
+
+
+def test_who_was_deaf_before_two_restarts_is_deaf_after_them_and_calls_nobody_silent(kit, spooled):
+    spool = spooled()
+    spool.happens(Heard(kit.now), kit.inbound(kit.up(1.0)))
+    spool.ticks(kit.now)
+    spool.happens(Deaf(kit.now + MINUTE, "away"))
+    spool.crash()
+    spool.happens(Incident(kit.now + MINUTE, Trouble.UNREACHABLE, "still away"))
+    spool.ticks(kit.now + MINUTE)  # what was put makes a new floor
+
+    spool.crash()
+    spool.ticks(kit.now + 5 * HOUR)
+
+    assert spool.resumed.intake.hearing == (kit.now + MINUTE, False)
+    assert spool.rows("SELECT count(*) FROM change WHERE kind = 'stale'") == [(0,)]

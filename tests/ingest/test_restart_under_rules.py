@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devices.instants import MINUTE
+from devices.instants import MINUTE, SECOND
 from devices.registry import Registry
 from devices.stations import LegalLevel, Station, Thresholds
 from ingest import decide
 from ingest.configuration import Configuration
 from ingest.inbox import Deaf, Heard
+from rules import engine as engine_module
 from rules.definition import rules_of
 from rules.engine import Engine
 from service.configuration import read_city
@@ -29,7 +30,7 @@ def city(kit, hue):
     stations = {name: Station(name, {"vi": name}, None, 16.4, 107.5, (), thresholds) for name in ("st-0", "st-1")}
     registry = Registry(gauges.city, gauges.time_zone, "", stations, gauges.devices, {})
     rules = rules_of({name: document for name, document in read_city(hue).items() if name.startswith("rules/")}, registry)
-    return Configuration("r1", {}, registry, lambda started_at: Engine(registry, rules, started_at))
+    return Configuration("r1", "{}", registry, lambda started_at: Engine(registry, rules, started_at))
 
 
 readings = st.tuples(st.just("reading"), st.integers(-15, 0), st.integers(0, 4), st.integers(0, 1))
@@ -56,7 +57,6 @@ def live(kit, spool, at, happening):
 
 def ended(spool):
     """Give what is archived, what was said, and what stands at the end."""
-    spool.decider._moved_at = 0.0
     spool.ticks(spool.clock_at + 24 * 60 * MINUTE)
     standings = [json.loads(body) for (body,) in spool.rows("SELECT body FROM standing ORDER BY station, quantity, device")]
     return spool.lines(), spool.changes(), standings
@@ -78,3 +78,53 @@ def test_whatever_happens_a_crash_anywhere_changes_neither_what_was_said_nor_wha
                 assert other.resumed.incidents == []
 
         assert ended(other) == ended(whole)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lives, st.sets(st.integers(0, 25), max_size=5))
+def test_a_crash_while_silences_wait_to_be_looked_at_neither_loses_nor_doubles_any(kit, spooled, city, life, crashes):
+    at = 0
+
+    with pytest.MonkeyPatch.context() as patch, spooled(city) as whole, spooled(city) as other:
+        patch.setattr(engine_module, "LOOKS", 1)
+        for number, (passed, happening) in enumerate(life):
+            at += passed
+            live(kit, whole, at, happening)
+            live(kit, other, at, happening)
+            if number in crashes:
+                other.crash()
+                assert other.resumed.incidents == []
+        for spool in (whole, other):
+            for seconds in range(20):
+                spool.ticks(kit.now + (at + 24 * 60) * MINUTE + seconds * SECOND)
+
+        one, two = ended(whole), ended(other)
+        assert (one[0], sorted(one[1]), one[2]) == (two[0], sorted(two[1]), two[2])
+
+
+def test_a_level_that_passed_to_the_next_device_is_there_after_a_crash_in_the_middle_of_a_round(kit, spooled, hue):
+    until = kit.now + 40 * MINUTE
+    old, new = kit.sensor("wl-0", valid_to=until), kit.sensor("wl-1", valid_from=until)
+    others = [kit.sensor(f"a-{number}", f"a-{number}") for number in range(6)]
+    registry = kit.registry_of(old, new, *others)
+    thresholds = (Thresholds("water_level", LEVELS, 0, None, "made for a test"),)
+    names = {sensor.station for sensor in registry.sensors()}
+    stations = {name: Station(name, {"vi": name}, None, 16.4, 107.5, (), thresholds) for name in names}
+    registry = Registry(registry.city, registry.time_zone, "", stations, registry.devices, {})
+    rules = rules_of({name: document for name, document in read_city(hue).items() if name.startswith("rules/")}, registry)
+    configuration = Configuration("r1", "{}", registry, lambda started_at: Engine(registry, rules, started_at))
+
+    with pytest.MonkeyPatch.context() as patch, spooled(configuration) as spool:
+        patch.setattr(decide, "FEWEST", 1)
+        for number, minutes in enumerate((0, 10, 20, 30)):
+            for device in ["wl-0", *(sensor.device for sensor in others)]:
+                at = kit.now + minutes * MINUTE
+                message = kit.up(1.5, at=at // 1000, seq=number)
+                spool.happens(kit.inbound(message, device=device, received_at=at))
+            spool.ticks(kit.now + minutes * MINUTE)
+        for seconds in range(20):
+            spool.ticks(until + seconds * SECOND)
+            spool.crash()
+
+            assert [spool.resumed.intake.engine.memory(sensor).level for sensor in (old, new)] == [0, 1]
+            assert spool.resumed.incidents == []

@@ -240,6 +240,47 @@ def test_malformed_input_is_told_and_ends_only_the_connection(play, bad):
     assert played.told in ([Trouble.MALFORMED], [Trouble.DISCONNECTED])
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        b"\x90\x05\x00\x01\x00\x01\x01",  # a SUBACK for two topics
+        PRESENT,  # a second CONNACK
+        b"\x20\x03\x00\x00\x00",  # a second CONNACK, of a session that is gone
+    ],
+)
+def test_what_was_not_asked_ends_only_the_connection_and_is_never_believed(play, lie):
+    played = play(known=True)
+    link = played.connection(PRESENT, suback=b"")
+    packet(link)
+
+    link.sendall(lie if lie[0] == 0x90 else SUBACK + lie)
+
+    played.until(lambda: played.told == [Trouble.MALFORMED])
+    played.connection(PRESENT).sendall(pub(1))
+    assert played.messages(1)
+
+
+def test_a_subscription_that_is_granted_before_the_connection_is_not_believed(play):
+    played = play()
+    link = played.accepted()
+    packet(link)
+
+    link.sendall(SUBACK)
+
+    played.until(lambda: played.told == [Trouble.MALFORMED])
+    assert played.heard == []
+
+
+@pytest.mark.parametrize("seconds", [b"\x00\x00", b"\xff\xff"])
+def test_a_broker_that_wants_no_keepalive_is_given_up_as_soon_when_it_is_silent(play, monkeypatch, seconds):
+    monkeypatch.setattr(connection, "KEEPALIVE", 1)
+    played = play()
+
+    played.connection(b"\x20\x06\x01\x00\x03\x13" + seconds)
+
+    played.until(lambda: Trouble.DISCONNECTED in played.told)
+
+
 def test_nothing_is_parsed_after_disconnect(play):
     played = play()
     played.connection().sendall(b"\xe0\x02\x8b\x00" + b"\x90\x00")

@@ -135,16 +135,17 @@ def test_an_engine_restored_from_its_checkpoint_goes_on_as_if_it_had_never_stopp
 def test_what_stands_is_told_when_it_moves_and_the_water_of_an_alarm_as_it_moves():
     engine, sensor = an_engine()
 
-    list(engine.dirty())
+    list(engine.dirty(9))
     hear(engine, sensor, 0)
-    assert [(each.level, each.phase) for each in engine.dirty()] == [(0, Phase.FRESH)]
+    assert [(each.level, each.phase) for each in engine.dirty(9)] == [(0, Phase.FRESH)]
     hear(engine, sensor, 10)
-    assert list(engine.dirty()) == []
+    assert list(engine.dirty(9)) == []
     hear(engine, sensor, 20, 1.2)
     hear(engine, sensor, 30, 1.3)
     assert [(each.level, each.value, each.peak) for each in engine.dirty()] == [(1, 1.3, 1.3)]
+    assert list(engine.dirty()) == []
     hear(engine, sensor, 40, 1.25)
-    assert [(each.level, each.value, each.peak, round(each.trend, 3)) for each in engine.dirty()] == [(1, 1.25, 1.3, 1.125)]
+    assert [(each.level, each.value, each.peak, round(each.trend, 3)) for each in engine.dirty(9)] == [(1, 1.25, 1.3, 1.125)]
 
 
 def test_a_sensor_beside_the_primary_one_drives_no_alarm_but_is_watched():

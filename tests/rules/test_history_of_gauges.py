@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from devices.instants import HOUR, MINUTE, SECOND, Instant
 from devices.verdicts import Verdict
 from rules.changes import Phase, Said, Verb
-from rules.freshness import Freshness, Patience
+from rules.freshness import Freshness, Hearing, Patience
 from rules.history import MOST_KEPT, Fold, Track
 from rules.levels import AtOnce, Ladder, Level, Place, State, quiet_band, step
 from rules.moves import Moves
@@ -30,7 +30,7 @@ readings_of_a_gauge = st.lists(st.tuples(st.integers(0, 300), st.sampled_from(VA
 
 
 def a_track(schedule: Schedule | None = None) -> Track:
-    freshness = Freshness("kim-long", "water_level", "wl-kim-long", Patience(HOUR, 6 * HOUR), Phase.FRESH, START, START)
+    freshness = Freshness(PLACE, Patience(HOUR, 6 * HOUR), Hearing(True, START), Phase.FRESH, START, START)
     fold = Fold(PLACE, schedule or Schedule((0, START + 150 * MINUTE), (LADDER, EDITED)))
     return Track(BOUND, (fold,), freshness, "key", Moves())
 
@@ -121,7 +121,7 @@ def test_a_late_reading_takes_a_raise_back_by_name():
         deliver(track, standing, minute, value, -1)
     assert len(standing) == 1
 
-    outcome = track.observe(START + 12 * MINUTE, 0.5, -1, START + 20 * MINUTE)
+    outcome = track.observe(START + 12 * MINUTE, 0.5, -1, START + 400 * MINUTE)
 
     assert outcome is not None
     assert [(each.verb, each.change.id) for each in outcome.said] == [(Verb.WITHDRAWN, standing.pop())]
@@ -165,8 +165,8 @@ def test_under_other_levels_what_was_said_stays_said_and_the_next_reading_is_jud
     edited = a_track(Schedule((0,), (higher,)))
 
     load(edited, read(dump(track)))
-    late = edited.observe(START + MINUTE // 2, 0.2, -1, START + 2 * MINUTE)
-    said = [edited.observe(START + minute * MINUTE, 2.1, -1, START + minute * MINUTE) for minute in (2, 3, 4)]
+    late = edited.observe(START + MINUTE // 2, 0.2, -1, START + 400 * MINUTE)
+    said = [edited.observe(START + minute * MINUTE, 2.1, -1, START + 400 * MINUTE) for minute in (2, 3, 4)]
 
     assert late is not None
     assert (late.verdict, late.said) == (Verdict.LATE, ())

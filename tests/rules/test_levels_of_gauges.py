@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from devices.instants import DAY, MINUTE, Instant
 from devices.verdicts import Verdict
 from rules.changes import Change, Kind, Phase
-from rules.freshness import Freshness, Patience
+from rules.freshness import Freshness, Hearing, Patience
 from rules.history import Fold, Track
 from rules.levels import AtOnce, Ladder, Level, Place, State, align, quiet_band, step
 from rules.moves import Moves
@@ -42,7 +42,7 @@ def seen(changes: Iterable[Change]) -> list[tuple[str, int, int]]:
 
 
 def a_track(*folds: Fold) -> Track:
-    freshness = Freshness("kim-long", "water_level", "wl-kim-long", Patience(DAY, 6 * DAY), Phase.FRESH, 0, 0)
+    freshness = Freshness(PLACE, Patience(DAY, 6 * DAY), Hearing(True, 0), Phase.FRESH, 0, 0)
     return Track(DAY, folds, freshness, "key", Moves())
 
 

@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.instants import DAY, MINUTE, SECOND, Instant
 from devices.registry import Device, Registry, Sensor
+from rules import engine as engine_module
 from rules.changes import Kind
 from rules.engine import Engine
 from service.configuration import load_city
@@ -40,8 +41,10 @@ class World:
         self.rows: dict[str, bytes] = {}
         self.heard = (START, True)
         self.said: list = []
+        self.now = START
 
     def tick(self, at: Instant) -> None:
+        self.now = at
         self.said += self.engine.tick(at)
 
     def hearing(self, at: Instant, hears: bool) -> None:
@@ -123,6 +126,74 @@ def test_looking_more_often_changes_neither_what_is_said_nor_its_order(happened,
     play(ticked, sensors, happened, often)
 
     assert [(one.change.at, one.change.id) for one in plain.said] == [(one.change.at, one.change.id) for one in ticked.said]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events, st.randoms())
+def test_looking_at_one_sensor_a_call_only_delays_what_is_said(monkeypatch, happened, chance):
+    registry, sensors = a_city(10, 10, 60)
+    plain, slow = World(registry), World(registry)
+
+    def often(world: World, since: Instant, until: Instant) -> None:
+        for at in sorted(chance.randint(since, until) for _ in range(3)):
+            world.tick(at)
+
+    play(plain, sensors, happened, straight_on)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_module, "LOOKS", 1)
+        play(slow, sensors, happened, often)
+    for _ in range(99):
+        slow.tick(slow.now)
+
+    assert Counter(slow.said) == Counter(plain.said)
+    for sensor in sensors:
+        assert [one for one in slow.said if one.change.device == sensor.device] == [
+            one for one in plain.said if one.change.device == sensor.device
+        ]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events)
+def test_a_stop_while_silences_wait_to_be_looked_at_changes_nothing_that_is_said(monkeypatch, happened):
+    registry, sensors = a_city(10, 10, 60)
+    plain, stopped = World(registry), World(registry)
+
+    play(plain, sensors, happened, straight_on)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_module, "LOOKS", 1)
+        play(stopped, sensors, happened, lambda world, since, _: world.stop_and_begin(since))
+    for _ in range(99):
+        stopped.tick(stopped.now)
+
+    assert Counter(stopped.said) == Counter(plain.said)
+
+
+def test_when_many_fall_silent_at_once_no_call_looks_at_more_than_its_share_and_none_is_forgotten():
+    registry, sensors = a_city(*[10] * 1_000)
+    engine = Engine(registry, CITY.rules, START)
+
+    said = [engine.tick(START + 21 * MINUTE) for _ in range(1_000 // engine_module.LOOKS + 1)]
+
+    assert max(len(each) for each in said) == engine_module.LOOKS
+    assert Counter(one.change.device for each in said for one in each) == Counter(sensor.device for sensor in sensors)
+
+
+def test_values_that_moved_are_told_in_turn_a_few_a_call_and_each_once_a_second():
+    registry, sensors = a_city(*[10] * 30)
+    engine = Engine(registry, CITY.rules, START)
+    for minute in (0, 10, 20):
+        for sensor in sensors:
+            engine.memory(sensor).observe(START + minute * MINUTE, 9.0, -1, START + minute * MINUTE)
+    engine.tick(START + 20 * MINUTE)
+    assert len(list(engine.dirty())) == 30
+    for sensor in sensors:
+        engine.memory(sensor).observe(START + 30 * MINUTE, 9.1, -1, START + 30 * MINUTE)
+    engine.tick(START + 30 * MINUTE)
+
+    told = [[standing.device for standing in engine.dirty(12)] for _ in range(4)]
+
+    assert [len(each) for each in told] == [12, 12, 6, 0]
+    assert {device for each in told for device in each} == {sensor.device for sensor in sensors}
 
 
 def test_ten_thousand_silent_sensors_are_all_missed_each_at_its_deadline():

@@ -32,7 +32,7 @@ from ingest.restart import newest_states, resume
 from ingest.session import Pulse
 from ingest.spool import open_reader, open_spool, suspect
 from rules.changes import Change, said_of, standing_of
-from service.configuration import City, build, read_city
+from service.configuration import City, build, read_city, watched
 from service.programs.ingest import configuration_of
 from service.programs.serve import composing
 
@@ -159,7 +159,7 @@ class River:
         spool = self.folder / "spool.db"
         open_spool(spool).close()
         with closing(open_reader(spool)) as reader:
-            resumed = resume(reader, configuration_of(self.city))
+            resumed = resume(reader, configuration_of(watched(self.city.revision, self.city.documents)))
         keeping = Keeping(spool, self.folder / "store.db", "scenario")
         self.committer = Committer(keeping, lambda _: None, lambda: PULSE, lambda: self.clock_at)
         self.thread = threading.Thread(target=self.committer.run, daemon=True)
@@ -170,14 +170,13 @@ class River:
             lambda: _states(spool),
             lambda d, at: suspect(spool, d, at),
             lambda: self.clock_at,
-            moved_every=0.0,
         )
         self.decider = Decider(resumed.intake, wires)
         self.feed = Feed(spool, said_of, standing_of)
         self.ledger: Engine = open_ledger(ledger_url(self.folder / "ledger.db"))
         migrate(self.ledger)
         if is_first:
-            self.handle(configuration_of(self.city))
+            self.handle(configuration_of(watched(self.city.revision, self.city.documents)))
             with self.ledger.begin() as connection:
                 sync_recipients(connection, self.city.policy.recipients, self.clock_at)
         self.looked_at = 0
@@ -231,7 +230,7 @@ class River:
     def apply(self, *stations: Gauged) -> None:
         """Apply a city with other levels."""
         self.city = build(self.city_of(*stations))
-        self.handle(configuration_of(self.city))
+        self.handle(configuration_of(watched(self.city.revision, self.city.documents)))
 
     def act(self, verb: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         """Let an operator act."""

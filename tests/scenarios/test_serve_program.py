@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,21 @@ def test_what_happens_is_told_once_through_kills_and_operators_can_act(served: S
     )
     served.until(lambda: served.told("residents")[-1] == ("closed", 0), "the end")
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.slow
+def test_what_a_killed_one_was_sending_is_sent_at_the_next_start_and_not_when_its_lease_ends(served: Served) -> None:
+    served.rises_to(2.4)
+    served.until(lambda: served.told("residents") and served.told("operators"), "first notices")
+    before = len(served.lines())
+    served.kill()
+    with closing(sqlite3.connect(served.data / "ledger.db", isolation_level=None)) as ledger:  # killed between sending and noting it
+        ledger.execute("DELETE FROM receipt")
+        ledger.execute("UPDATE delivery SET state = 'waiting', cursor = 0, leased_until = ?", (time.time_ns() // 1000 + 10 * MINUTE,))
+    served.start()
+    served.until(lambda: len(served.lines()) > before, "repeat of what may not have arrived")
+
+    assert len({each["key"] for each in served.lines()}) == before
 
 
 @pytest.mark.slow
