@@ -1,7 +1,9 @@
 """
-Ingest under measurement, as a process of its own: `python -m bench.worker '{"spool": ..., "port": ..., ...}'`.
+Ingest under measurement, as a process of its own: `python -m bench.worker '{"data": ..., "city": ..., "port": ..., ...}'`.
 
-It says `ready` when it hears the broker; `mark` on its standard input starts the measurement, `end` ends it and gives the figures as JSON.
+It says `ready` once it runs; `mark` on its standard input starts the measurement, `end` ends it and gives the figures as JSON.
+
+Rule 1: these are the parts of `canhbao ingest`, wired as it wires them; they only note when commits and ticks begin and end.
 """
 
 from __future__ import annotations
@@ -12,24 +14,21 @@ import resource
 import sqlite3
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
-from queue import SimpleQueue
 from typing import ClassVar
 
-from bench.city import configuration
 from devices.instants import MILLISECOND
-from ingest.commit import Committer, Keeping
+from ingest.commit import Committer
 from ingest.connection import Broker
-from ingest.decide import Decider, Inbox, Wires
-from ingest.restart import newest_states, resume
-from ingest.session import Session
-from ingest.spool import open_reader, open_spool, suspect
+from ingest.decide import Decider
 from ingest.taken import Taken
-from service.programs.ingest import TOPICS, Running
+from service.clock import RealClock
+from service.logs import configure_logs
+from service.programs import ingest
+from service.settings import LogSettings, Settings
 
 
-class Timed(Committer):
+class TimedCommitter(Committer):
     """Notes how long commits take, and when changes of level are on the disk."""
 
     commits: ClassVar[list[float]] = []
@@ -47,27 +46,22 @@ class Timed(Committer):
                     self.changed.append((f"{said.change.device} {said.change.at // MILLISECOND}", end))
 
 
-def now() -> int:
-    """Give the present instant."""
-    return time.time_ns() // 1000
+class TimedDecider(Decider):
+    """Notes how long the loop is held up by what is done a little at a time: silence, what moved, the checkpoint."""
+
+    pauses: ClassVar[list[float]] = []
+
+    def tick(self) -> None:
+        """Let time pass, and look at the clock."""
+        start = time.monotonic()
+        super().tick()
+        self.pauses.append(time.monotonic() - start)
 
 
-def main(path: Path, broker: Broker, gauges: int) -> None:
+def main(settings: Settings, broker: Broker) -> None:
     """Ingest until told to end."""
-    city = configuration(gauges)
-    open_spool(path).close()
-    with closing(open_reader(path)) as spool:
-        resumed = resume(spool, city)
-    inbox: Inbox = SimpleQueue()
-    session = Session(broker, inbox.put, now)
-    committer = Timed(Keeping(path, path.with_name("store.db"), broker.session), session.acknowledge, session.pulse, now)
-    wires = Wires(committer.put, committer.settle, lambda: _states(path), lambda digest, at: suspect(path, digest, at), now)
-    running = Running(path, inbox, session, Decider(resumed.intake, wires), committer)
-    if resumed.last_at == 0:
-        inbox.put(city)
-    running.start()
-    while not session.pulse().hears:
-        time.sleep(0.02)
+    ingest.Committer, ingest.Decider = TimedCommitter, TimedDecider  # type: ignore[attr-defined]  # the one seam that the program has not
+    running = ingest.start(settings, RealClock(), broker)
     print("ready", flush=True)
     measure()
     running.stop()
@@ -76,25 +70,23 @@ def main(path: Path, broker: Broker, gauges: int) -> None:
 def measure() -> None:
     """Wait for the marks, and say what lies between them."""
     sys.stdin.readline()
-    Timed.commits.clear()
-    Timed.changed.clear()
+    for noted in (TimedCommitter.commits, TimedCommitter.changed, TimedDecider.pauses):
+        noted.clear()
     before = resource.getrusage(resource.RUSAGE_SELF)
     print("marked", flush=True)
     sys.stdin.readline()
     after = resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
-    print(json.dumps({"cpu": used, "mb": peak, "commits": Timed.commits, "changed": Timed.changed}), flush=True)
-
-
-def _states(path: Path) -> dict[str, bytes]:
-    with closing(open_reader(path)) as spool:
-        return newest_states(spool)
+    status = Path("/proc/self/status").read_text()
+    now, peak = (int(status.partition(f"{name}:")[2].split()[0]) // 1024 for name in ("VmRSS", "VmHWM"))
+    told = {"cpu": used, "mb": now, "peak_mb": peak, "commits": TimedCommitter.commits, "changed": TimedCommitter.changed}
+    print(json.dumps({**told, "pauses": TimedDecider.pauses}), flush=True)
 
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    place = Broker("127.0.0.1", given["port"], given["client_id"], TOPICS, given.get("username"), given.get("password"))
-    main(Path(given["spool"]), place, given["gauges"])
+    configure_logs(LogSettings(level="warning"), "bench")
+    place = Broker("127.0.0.1", given["port"], given["client_id"], ingest.TOPICS, given.get("username"), given.get("password"))
+    main(Settings(data=Path(given["data"]), city=Path(given["city"])), place)
     sys.stdout.flush()
     os._exit(0)

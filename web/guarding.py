@@ -25,6 +25,11 @@ _HEADERS = {
 }
 
 
+def careful(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Give headers as a server takes them, with the careful ones that are not among them; for answers that pass no Guard."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in {**_HEADERS, **headers}.items()]
+
+
 class Guard:
     """An application behind another one."""
 

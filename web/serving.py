@@ -8,6 +8,7 @@ Rule 2: what runs beside the server ends it when it fails.
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -16,6 +17,20 @@ from typing import Any, Protocol
 import uvicorn
 
 BACKLOG = 2_048
+MOST_DESCRIPTORS = 65_536
+"""More than one event loop can serve."""
+SPARE = 512
+"""Descriptors kept from long streams: for files, and for those who only fetch a page."""
+
+
+def room_for_streams() -> int:
+    """Allow this process as many descriptors as the machine lets it have; gives how many of them long streams may take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    return max(most if soft == resource.RLIM_INFINITY else soft, SPARE) - SPARE
 
 
 class Closing(Protocol):
@@ -45,7 +60,11 @@ class StreamingServer(uvicorn.Server):
 def listener_on(host: str, port: int) -> socket.socket:
     """Take an address; raises OSError where it is taken or is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    # Its connections inherit it. asyncio sets it only where the socket names its protocol, and without it a kept connection waits
+    # 40 ms for the second part of each answer (Nagle's algorithm against delayed acknowledgements).
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 async def serve_beside(server: uvicorn.Server, listener: socket.socket, beside: Coroutine[Any, Any, None]) -> None:

@@ -22,7 +22,7 @@ from alerts.compose import compose
 from alerts.deliver import Deliverer
 from alerts.desk import step
 from alerts.facts import facts_of
-from alerts.ledger import changes, incidents
+from alerts.ledger import changes, deliveries, incidents
 from alerts.ledger.opening import ledger_url, migrate, open_ledger
 from alerts.ledger.recipients import recipients_of, sync_recipients
 from alerts.model import Alarm, Status, Told
@@ -106,8 +106,9 @@ class Serving:
         self._asked = threading.Event()
         self._refused = ""
         self._deliverer: Deliverer | None = None
-        with engine.connect() as connection:
+        with engine.begin() as connection:
             known = changes.cursor_of(connection)
+            deliveries.give_back_all(connection)
         self._cursor = None if known is None else Cursor(*known)
         self._adopt(city)
 
@@ -153,7 +154,7 @@ class Serving:
         heartbeat = news.heartbeat if news is not None else None
         heard = hears(heartbeat, real_now)
         has_news = news is not None and bool(news.said or news.standings or news.incidents)
-        if not (has_news or self._asked.is_set()) and heard == self._heard and now - self._stepped_at < LOOK:
+        if not (has_news or self._asked.is_set()) and heard == self._heard and abs(now - self._stepped_at) < LOOK:
             return Step((), ())
         self._asked.clear()
         with self._engine.begin() as connection:
@@ -172,11 +173,12 @@ class Serving:
         if not is_applied and not self._look_for_city.is_due():
             return
         try:
+            if self._feed.revision() in (None, self._desk.revision, self._refused):
+                return
             snapshot = self._feed.configuration()
         except NoSpool:
             return
-        if snapshot is None or snapshot.revision in (self._desk.revision, self._refused):
-            return
+        assert snapshot is not None, "a revision that was applied has its documents"
         try:
             self._adopt(replace(build(from_snapshot(snapshot.documents)), revision=snapshot.revision))
         except ConfigurationError as error:

@@ -12,6 +12,7 @@ import asyncio
 import signal
 import socket
 import sqlite3
+import sys
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from alerts.ledger.changes import cursor_of
 from alerts.ledger.opening import ledger_url, open_ledger_to_read
 from alerts.model import Status
 from devices.documents import ConfigurationError
+from devices.instants import Instant
 from ingest.archive.batches import SpoolFile
 from ingest.archive.reader import StoreArchive
 from ingest.feed import Feed, NoSpool
@@ -35,18 +37,21 @@ from service.observation import store_now
 from service.settings import Settings
 from web.public.app import create_app
 from web.public.editions import Editions, Editor
+from web.public.events import MOST_LISTENERS
 from web.public.gathering import Gathering
 from web.public.ledger import LedgerFile
 from web.public.page import Renderer
 from web.public.ports import Figures, SpoolNow
 from web.public.shapes import shapes_of
 from web.public.situation import City, Heartbeat
-from web.serving import StreamingServer, listener_on, serve_beside
+from web.serving import StreamingServer, listener_on, room_for_streams, serve_beside
 
 log = structlog.get_logger(__name__)
 
 CITY_SECONDS = 2.0
 """Real time between two looks at the applied city: its documents are long."""
+SWITCH_SECONDS = 0.0005
+"""How long the editor's thread may hold up the one that answers, each time: 5 ms by default, and a request has several such times."""
 _AWAY = (NoSpool, sqlite3.DatabaseError, LookupError, FileNotFoundError)
 """The file is not there, not finished, or held for long."""
 
@@ -55,6 +60,7 @@ class SpoolReader:
     """The spool as the pages need it; fits `web.public.ports.Spool` and `web.operators.ledger.Counters`."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._feed: Feed[Said, Standing] = Feed(path, said_of, standing_of)
         self._city: City | None = None
         self._refused: str | None = None
@@ -66,6 +72,17 @@ class SpoolReader:
             return SpoolNow(_heartbeat(self._feed.heartbeat()), self._feed.standings())
         except _AWAY:
             return None
+
+    def undecided_since(self, reached: tuple[str, int]) -> Instant | None:
+        """Give when the first readings after a place (spool, ordinal) were received; None where there are none, or no spool to read."""
+        try:
+            with SpoolFile(self._path) as spool:
+                bounds = spool.bounds()
+                after = reached[1] if reached[0] == bounds.spool else 0
+                first = spool.batches(after, 1) if after < bounds.last else ()
+        except _AWAY:
+            return None
+        return first[0].received_at if first else None
 
     def counters(self) -> dict[str, int] | None:
         """Give the counters; None where there is no spool to read."""
@@ -80,11 +97,13 @@ class SpoolReader:
             return self._city
         self._looked_at = time.monotonic()
         try:
+            revision = self._feed.revision()
+            if revision is None or revision in (self._refused, self._city and self._city.revision):
+                return self._city
             snapshot = self._feed.configuration()
         except _AWAY:
             return self._city
-        if snapshot is None or snapshot.revision in (self._refused, self._city and self._city.revision):
-            return self._city
+        assert snapshot is not None, "a revision that was applied has its documents"
         try:
             city = build(from_snapshot(snapshot.documents))
             self._city = City(snapshot.revision, city.registry, city.texts, shapes_of(city.documents))
@@ -152,6 +171,7 @@ def run(settings: Settings, clock: Clock) -> int:
     except OSError as error:
         log.error("cannot listen", host=settings.web.host, port=settings.web.port, why=str(error), fix="set web.host and web.port")
         return Exit.UNAVAILABLE
+    sys.setswitchinterval(SWITCH_SECONDS)
     asyncio.run(_serve(settings, clock, listener))
     return Exit.FINE
 
@@ -161,7 +181,8 @@ async def _serve(settings: Settings, clock: Clock, listener: socket.socket) -> N
     status = Status.ACTUAL if isinstance(clock, RealClock) else Status.EXERCISE
     spool, ledger = SpoolReader(settings.spool_file), LedgerFile(settings.ledger_file)
     gathering = Gathering(spool, archive, ledger, clock, _real_clock, status, clock.speed)
-    server = StreamingServer(create_app(editions, renderer, archive, Counted(settings)), editions)
+    most = min(MOST_LISTENERS, room_for_streams())
+    server = StreamingServer(create_app(editions, renderer, archive, Counted(settings), most), editions)
     await serve_beside(server, listener, Editor(gathering, renderer).run(editions))
 
 

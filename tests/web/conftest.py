@@ -559,6 +559,7 @@ def serving(site: Site, scene: Scene) -> Iterator[Site]:
         servers[0].should_exit = True
         thread.join(15)
         assert not thread.is_alive()
+        ledger.close()
 
 
 @pytest.fixture

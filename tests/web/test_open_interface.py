@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from types import ModuleType
@@ -18,8 +19,11 @@ from typing import Any
 
 import pytest
 
+from alerts.ledger.changes import move_cursor
+from alerts.ledger.opening import ledger_url, open_ledger
 from alerts.model import Audience, NoticeKind
 from devices.instants import HOUR, MINUTE, SECOND
+from ingest.spool import meta, open_reader
 
 Site = Any
 
@@ -336,3 +340,43 @@ def test_a_program_over_old_files_says_that_we_are_deaf(site: Site, scenes: Modu
 
         assert "Lỗi ở hệ thống của trung tâm" in text
         assert site.now - HOUR < site.now
+
+
+def test_readings_that_serve_has_not_looked_at_for_long_make_warnings_unknown(site: Site, scenes: ModuleType) -> None:
+    scene = scenes.calm()
+    with scenes.serving(site, scene):
+        decided_up_to(site, 0)
+        site.now += 61 * SECOND
+        site.when(lambda: "Chưa biết có cảnh báo hay không" in site.get("/")[2].decode())
+
+        status, _, body = site.get("/readyz")
+        assert status == 503
+        assert json.loads(body)["checks"]["serve"].startswith("has decided nothing for 61 s")
+        assert site.json("/api/v1/alarms")["alarms"] is None
+
+        decided_up_to(site, 1)
+        site.when(lambda: "Chưa biết có cảnh báo hay không" not in site.get("/")[2].decode())
+
+        assert site.json("/readyz")["checks"]["serve"] == "decides"
+        assert site.json("/api/v1/alarms")["alarms"] == []
+
+
+def test_a_warning_in_force_stays_though_serve_stands_still(site: Site, scenes: ModuleType) -> None:
+    with scenes.serving(site, scenes.warning()):
+        decided_up_to(site, 0)
+        site.now += 61 * SECOND
+        site.when(lambda: site.get("/readyz")[0] == 503)
+
+        assert len(site.json("/api/v1/alarms")["alarms"]) == 2
+        assert "Kim Long" in site.get("/")[2].decode()
+
+
+def decided_up_to(site: Site, ordinal: int) -> None:
+    """What `canhbao serve` writes when it has looked at everything up to an ordinal of the spool."""
+    with closing(open_reader(site.data / "spool.db")) as spool:
+        identity = meta(spool, "spool")
+    assert identity is not None
+    engine = open_ledger(ledger_url(site.data / "ledger.db"))
+    with engine.begin() as ledger:
+        move_cursor(ledger, identity, ordinal)
+    engine.dispose()

@@ -49,7 +49,7 @@ class Said:
     def alarms(self) -> AlarmsOut:
         """Give the warnings in force, the highest first, and those that ended within a day."""
         ledger = self._situation.ledger
-        if ledger is None:
+        if ledger is None or not (self._state.is_ledger_known or self._state.in_force):
             return AlarmsOut(**self._common, alarms=None)
         places = [(each.alarm, each.gauge) for each in self._state.in_force] + [(each.alarm, each.gauge) for each in self._state.ended]
         return AlarmsOut(**self._common, alarms=[self._alarm(alarm, ledger.told[alarm.id], gauge) for alarm, gauge in places])

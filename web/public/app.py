@@ -1,7 +1,7 @@
 """
 Editions, archive and figures -> the public side as an application.
 
-Rule 1: a page is served from memory; a request renders nothing and opens no file.
+Rule 1: pages and streams are answered before this application (`web.public.front`); here is what may cost more.
 Rule 2: everything here can only be read: GET and HEAD.
 Rule 3: an error is short: JSON for programs, a plain page in every language for people.
 """
@@ -12,24 +12,28 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from ingest.archive.query import Archive
 from web.guarding import Guard
 from web.languages import LANGUAGES, Language
 from web.public.api import routes
 from web.public.editions import Editions
-from web.public.events import MOST_LISTENERS, events
+from web.public.events import MOST_LISTENERS, Events
+from web.public.front import METHODS, Front
 from web.public.metrics import metrics
-from web.public.page import Rendered, Renderer, address
+from web.public.page import Renderer, address
 from web.public.ports import Counting
 from web.public.readiness import readiness
 
 OPEN_DATA = ("/api/", "/openapi.json")
 
 
-def create_app(editions: Editions, renderer: Renderer, archive: Archive, counting: Counting) -> FastAPI:
+def create_app(
+    editions: Editions, renderer: Renderer, archive: Archive, counting: Counting, most_listeners: int = MOST_LISTENERS
+) -> ASGIApp:
     """
     Build the application.
 
@@ -38,6 +42,7 @@ def create_app(editions: Editions, renderer: Renderer, archive: Archive, countin
         renderer: for pages of errors, and for the policy of the pages.
         archive: for readings.
         counting: for metrics.
+        most_listeners: open pages that are told of changes; more are refused.
 
     Returns:
         An ASGI application.
@@ -51,43 +56,21 @@ def create_app(editions: Editions, renderer: Renderer, archive: Archive, countin
     )
     app.include_router(routes(editions, archive))
     for language in LANGUAGES.values():
-        _add_page(app, editions, renderer, language)
-    _add_events(app, editions)
+        _add_page(app, renderer, language)
     _add_watching(app, editions, counting)
     _add_errors(app, renderer)
-    app.add_middleware(Guard, methods=("GET", "HEAD"))
-    return app
+    app.add_middleware(Guard, methods=METHODS)
+    return Front(app, Events(editions, most_listeners), editions, renderer.assets.policy)
 
 
-def _add_page(app: FastAPI, editions: Editions, renderer: Renderer, language: Language) -> None:
-    policy = {"Content-Security-Policy": renderer.assets.policy, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+def _add_page(app: FastAPI, renderer: Renderer, language: Language) -> None:
+    """What stands at a page's address before there is an edition; afterwards the front answers."""
     not_ready = renderer.plain("cannot")
+    headers = {"Content-Security-Policy": renderer.assets.policy, "Cache-Control": "no-cache", "Retry-After": "5"}
 
     @app.api_route(address(language), methods=["GET", "HEAD"], include_in_schema=False)
-    async def page(request: Request) -> Response:
-        edition = editions.edition
-        if edition is None:
-            return Response(not_ready, 503, {**policy, "Retry-After": "5"}, "text/html; charset=utf-8")
-        return _answer(request, edition.pages[language.code], {**policy, "Content-Language": language.code})
-
-
-def _answer(request: Request, rendered: Rendered, headers: dict[str, str]) -> Response:
-    headers = {**headers, "ETag": rendered.etag}
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if rendered.etag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(rendered.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type="text/html; charset=utf-8")
-    return Response(rendered.body, headers=headers, media_type="text/html; charset=utf-8")
-
-
-def _add_events(app: FastAPI, editions: Editions) -> None:
-    @app.get("/events", include_in_schema=False)
-    async def stream() -> Response:
-        if editions.listeners >= MOST_LISTENERS:
-            return JSONResponse({"detail": "too many open pages; reload by the link"}, 503, {"Retry-After": "60"})
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(events(editions), media_type="text/event-stream", headers=headers)
+    async def page() -> Response:
+        return Response(not_ready, 503, headers, "text/html; charset=utf-8")
 
 
 def _add_watching(app: FastAPI, editions: Editions, counting: Counting) -> None:
@@ -105,7 +88,7 @@ def _add_watching(app: FastAPI, editions: Editions, counting: Counting) -> None:
     @app.get("/metrics", tags=["watching"], response_class=PlainTextResponse)
     def measured() -> Response:
         """Balance of readings, lags, deliveries and heartbeat, for Prometheus."""
-        text = metrics(counting.figures(), editions.situation, editions.listeners)
+        text = metrics(counting.figures(), editions.situation, len(editions.waiting))
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

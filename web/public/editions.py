@@ -2,7 +2,8 @@
 Situations -> editions of the page: rendered once per change and language, and told to whoever waits.
 
 Rule 1: a version changes when what is shown changes, not when time passes: ages grow in the open page itself.
-Rule 2: between two changes the page is rendered anew with each minute, for those who come then; nobody is told of that.
+Rule 2: between two changes the page is rendered anew with each minute, for those who come then; nobody is told of that. A late reading,
+        which changes the chart alone, comes with it.
 Rule 3: a warning, an end and our own deafness are shown at once; other changes wait for the pace.
 """
 
@@ -51,32 +52,33 @@ class Editions:
     def __init__(self) -> None:
         self.edition: Edition | None = None
         self.situation: Situation | None = None
-        self.listeners = 0
         self.is_closed = False
-        self._changed = asyncio.Condition()
+        self.waiting: set[asyncio.Event] = set()
+        """One for each open page: set when there is another version, or none will come any more."""
 
-    async def publish(self, situation: Situation | None, edition: Edition | None) -> None:
+    @property
+    def version(self) -> str | None:
+        """Give the version that is shown; None before the first edition."""
+        return self.edition.version if self.edition else None
+
+    def publish(self, situation: Situation | None, edition: Edition | None) -> None:
         """Exchange what is shown; wakes those who wait where the version is another."""
         self.situation = situation
         if edition is None:
             return
-        is_other = self.edition is None or self.edition.version != edition.version
+        is_other = self.version != edition.version
         self.edition = edition
         if is_other:
-            async with self._changed:
-                self._changed.notify_all()
-
-    async def other_than(self, version: str | None) -> str | None:
-        """Wait for a version that is not this one; None where none will come any more."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.is_closed or (self.edition is not None and self.edition.version != version))
-        return self.edition.version if self.edition and not self.is_closed else None
+            self._wake()
 
     async def close(self) -> None:
         """Let everybody who waits go."""
         self.is_closed = True
-        async with self._changed:
-            self._changed.notify_all()
+        self._wake()
+
+    def _wake(self) -> None:
+        for each in self.waiting:
+            each.set()
 
 
 class Editor:
@@ -84,14 +86,15 @@ class Editor:
 
     def __init__(self, looks: Looks, renderer: Renderer, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._looks, self._renderer, self._monotonic = looks, renderer, monotonic
-        self._made: tuple[Any, Any, int] | None = None
+        self._seen: Any = None
+        self._urgent: Any = None
         self._made_at = float("-inf")
 
     async def run(self, editions: Editions) -> None:
         """Publish until cancelled."""
         while True:
             situation, edition = await asyncio.to_thread(self.look)
-            await editions.publish(situation, edition)
+            editions.publish(situation, edition)
             await asyncio.sleep(LOOK_SECONDS)
 
     def look(self) -> tuple[Situation | None, Edition | None]:
@@ -99,16 +102,14 @@ class Editor:
         situation = self._looks.look()
         if situation is None:
             return None, None
-        urgent, is_paced = _urgent(build(situation)), self._monotonic() - self._made_at < PACE_SECONDS
-        if is_paced and self._made is not None and self._made[0] == urgent:
+        bare = build(situation)
+        seen, urgent = (essence(bare), situation.now // MINUTE), _urgent(bare)
+        is_paced = self._monotonic() - self._made_at < PACE_SECONDS
+        if seen == self._seen or (is_paced and urgent == self._urgent):
             return situation, None
         full = self._looks.with_history(situation)
-        state = build(full)
-        made = (urgent, essence(state), situation.now // MINUTE)
-        if made == self._made:
-            return full, None
-        self._made, self._made_at = made, self._monotonic()
-        return full, self._edition(full, state)
+        self._seen, self._urgent, self._made_at = seen, urgent, self._monotonic()
+        return full, self._edition(full, build(full))
 
     def _edition(self, situation: Situation, state: PageState) -> Edition:
         version = blake2b(repr((situation.city.revision, essence(state))).encode(), digest_size=8).hexdigest()

@@ -41,6 +41,7 @@ class Gathering:
         if city is None:
             return None
         now, spool = self._clock(), self._spool.now()
+        ledger = self._ledger.now(now)
         return Situation(
             now=now,
             real_now=self._real_clock(),
@@ -50,7 +51,8 @@ class Gathering:
             heartbeat=spool.heartbeat if spool else None,
             latest=self._latest(),
             standings=tuple(spool.standings) if spool else (),
-            ledger=self._ledger.now(now),
+            ledger=ledger,
+            undecided_since_at=self._spool.undecided_since(ledger.reached) if ledger and ledger.reached else None,
         )
 
     def with_history(self, situation: Situation) -> Situation:

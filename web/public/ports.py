@@ -51,6 +51,9 @@ class Spool(Protocol):
     def now(self) -> SpoolNow | None:
         """Give what it says now; None where it cannot be read."""
 
+    def undecided_since(self, reached: tuple[str, int]) -> Instant | None:
+        """Give when the first readings after a place (spool, ordinal) were received; None where there are none, or no spool to read."""
+
     def city(self) -> City | None:
         """Give the city as it was last applied, also when the spool has gone since; None where it was never read."""
 

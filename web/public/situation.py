@@ -23,6 +23,8 @@ HEARTBEAT_LIMIT: Span = 10 * SECOND
 """Of real time: an older heartbeat says that nobody listens, whatever the store holds."""
 HEARING_LIMIT: Span = 10 * SECOND
 """Of the clock of readings: reading up what waited after a reconnect is shorter, and is no deafness to tell residents of."""
+STANDSTILL: Span = 60 * SECOND
+"""Of real time: what waits longer for `canhbao serve` says that nobody decides on warnings, whatever the ledger holds."""
 SLACK: Span = 3 * SECOND
 """Of real time: what the page may lag behind the readings. In a fast rehearsal it is long by the clock of readings."""
 
@@ -62,6 +64,8 @@ class Ledger:
     """What residents were last told, by alarm."""
     notices: tuple[Notice, ...]
     """To residents, the newest first."""
+    reached: tuple[str, int] | None = None
+    """Spool and ordinal up to which `canhbao serve` has decided; None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Situation:
     """None: the ledger cannot be read."""
     series: Mapping[tuple[str, str], tuple[Bucket, ...]] = field(default_factory=dict)
     """The last 48 hours by station and quantity, of its primary sensor."""
+    undecided_since_at: Instant | None = None
+    """When the first readings were received that `canhbao serve` has not looked at, by the clock of readings; None where it has seen all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +112,15 @@ def deafness_of(situation: Situation) -> Deafness | None:
         limit = max(HEARING_LIMIT, int(SLACK * situation.speed))
         return Deafness(since) if since is None or situation.now - since > limit else None
     return Deafness(None) if situation.latest is None and not situation.standings else None
+
+
+def standstill_of(situation: Situation) -> Span | None:
+    """Tell for how long nobody has decided on warnings, by the clock of readings; None where that is no time to speak of."""
+    since = situation.undecided_since_at
+    span = 0 if since is None else situation.now - since
+    return span if span > STANDSTILL * situation.speed else None
+
+
+def is_ledger_known(situation: Situation) -> bool:
+    """Tell whether the ledger says what stands now: it can be read, and somebody writes it."""
+    return situation.ledger is not None and standstill_of(situation) is None

@@ -1,7 +1,7 @@
 """
 A situation -> what the residents' page shows. Pure.
 
-Rule 1: no warning is only said where gauges report and the ledger could be read; silence is never "all clear".
+Rule 1: no warning is only said where gauges report and the ledger speaks of now; silence is never "all clear".
 Rule 2: a ward for which a silent gauge speaks is not known, warned or not.
 Rule 3: our own deafness is ours: it is never put on a gauge.
 """
@@ -19,7 +19,7 @@ from devices.stations import Ward
 from ingest.archive.query import bucket_width
 from web.public.gauges import AIR, RIVER, STREET, against_of, gauge_of, gauges_of, interval_of, nearest_heard, severity_of
 from web.public.inforce import just_ended, warnings_in_force
-from web.public.situation import Deafness, Ledger, Situation, deafness_of
+from web.public.situation import Deafness, Ledger, Situation, deafness_of, is_ledger_known
 from web.public.state import Air, Ended, Gauge, Head, History, InForce, PageState, Signal, WardState
 
 HISTORY = 48 * HOUR
@@ -45,7 +45,7 @@ def build(situation: Situation) -> PageState:
     """Build the page of a moment."""
     parts = _parts(situation)
     registry = situation.city.registry
-    head = _head(parts, is_ledger_known=situation.ledger is not None)
+    head = _head(parts, is_ledger_known=is_ledger_known(situation))
     featured = _featured(parts, head)
     return PageState(
         now=situation.now,
@@ -57,7 +57,7 @@ def build(situation: Situation) -> PageState:
         rescue=registry.emergency.get("rescue"),
         head=head,
         deaf=parts.deaf,
-        is_ledger_known=situation.ledger is not None,
+        is_ledger_known=is_ledger_known(situation),
         in_force=parts.in_force,
         ended=parts.ended,
         featured=featured,
@@ -73,7 +73,7 @@ def build(situation: Situation) -> PageState:
 def featured_place(situation: Situation) -> tuple[str, str] | None:
     """Give station and quantity whose last 48 hours the page needs."""
     parts = _parts(situation)
-    featured = _featured(parts, _head(parts, is_ledger_known=situation.ledger is not None))
+    featured = _featured(parts, _head(parts, is_ledger_known=is_ledger_known(situation)))
     return (featured.station.id, featured.quantity) if featured else None
 
 
