@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands import operators, questions, rehearsals
+from service.commands import archives, operators, questions, rehearsals
 from service.exits import MEANINGS, CommandError, Exit, leave
 
 if TYPE_CHECKING:
@@ -56,10 +56,16 @@ def ingest(data: Data = None) -> None:
     _program("ingest", data)
 
 
-@app.command()
-def archive(data: Data = None) -> None:
-    """Move readings from the spool to the store (store.db)."""
-    _program("archive", data)
+archive = typer.Typer(invoke_without_command=True)
+archives.add_to(archive)
+app.add_typer(archive, name="archive")
+
+
+@archive.callback()
+def archive_runs(context: typer.Context, data: Data = None) -> None:
+    """Move readings from the spool to the store (store.db) and, where the settings name one, to InfluxDB."""
+    if context.invoked_subcommand is None:
+        _program("archive", data)
 
 
 @app.command()

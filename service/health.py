@@ -17,7 +17,7 @@ from devices.instants import SECOND, format_instant
 from rules.changes import Phase
 from service.acting import answers
 from service.clock import RealClock, clock_of
-from service.observation import LedgerNow, SpoolNow, StoreNow, ledger_now, spool_now, store_now
+from service.observation import LedgerNow, SinkNow, SpoolNow, StoreNow, ledger_now, spool_now, store_now
 from service.running import STATE, address
 from service.settings import Settings
 from service.tables import table
@@ -48,9 +48,14 @@ class Health:
 
     @property
     def lags(self) -> dict[str, int | None]:
-        """Give by how many batches the store and the ledger are behind; None where that is not known."""
-        readers = {"store": self.store, "ledger": self.ledger}
+        """Give by how many batches the store, what is beside it, and the ledger are behind; None where that is not known."""
+        readers = {"store": self.store, **(self.store.others if self.store else {}), "ledger": self.ledger}
         return {name: _lag(self.spool, reader) for name, reader in readers.items()}
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Give the lines that the store, and what is beside it, refused; they are in the table `refused` of the store, with reasons."""
+        return {"store": self.store.refused, **{name: sink.refused for name, sink in self.store.others.items()}} if self.store else {}
 
     @property
     def silent(self) -> list[str]:
@@ -70,6 +75,7 @@ class Health:
             "counters": dict(self.spool.counters) if self.spool else {},
             "quarantine": dict(self.spool.reasons) if self.spool else {},
             "lags": self.lags,
+            "refused": self.refused,
             "silent": self.silent,
             "alarms": sum(alarm.ended_at is None for alarm in self.ledger.alarms) if self.ledger else None,
             "incidents": _incidents(self.spool, self.ledger),
@@ -114,6 +120,8 @@ def described(found: Health) -> str:
         parts.append(
             "behind the spool: " + ", ".join(f"{name} {'?' if lag is None else lag}" for name, lag in found.lags.items()) + " batches"
         )
+    if any(found.refused.values()):
+        parts.append("refused by the archive: " + ", ".join(f"{name} {count}" for name, count in found.refused.items()) + " lines")
     if found.silent:
         parts.append(f"silent: {', '.join(found.silent)}")
     incidents = _incidents(found.spool, found.ledger)
@@ -143,7 +151,7 @@ def _page(host: str, port: int) -> str:
     return "answers" if answers(address(host, port)) else "does not answer"
 
 
-def _lag(spool: SpoolNow | None, reader: StoreNow | LedgerNow | None) -> int | None:
+def _lag(spool: SpoolNow | None, reader: StoreNow | SinkNow | LedgerNow | None) -> int | None:
     if spool is None or reader is None or reader.spool not in {None, spool.identity}:
         return None
     return spool.ordinal - reader.ordinal
@@ -163,8 +171,17 @@ def _troubles(programs: Mapping[str, str], spool: SpoolNow | None, store: StoreN
             yield f"the {name} does not follow this spool; see the incidents, and start its program"
         elif spool and lag is not None and lag > MOST_BEHIND:
             yield f"the {name} is {lag} batches behind; it catches up by itself if its program runs"
+    for name, sink in (store.others if store else {}).items():
+        yield from _sink_troubles(name, sink, _lag(spool, sink))
     if spool and spool.heartbeat and not spool.heartbeat.hearing:
         yield f"we do not hear the devices since {format_instant(spool.heartbeat.hearing_since_at)}; look at the broker and the network"
+
+
+def _sink_troubles(name: str, sink: SinkNow, lag: int | None) -> Iterator[str]:
+    if sink.away is not None:
+        yield f"readings wait for {name} since {format_instant(sink.away.since_at)}: {sink.away.what}; {sink.away.fix}"
+    elif lag is not None and lag > MOST_BEHIND:
+        yield f"{name} is {lag} batches behind; it catches up by itself if `canhbao archive` runs"
 
 
 def _incidents(spool: SpoolNow | None, ledger: LedgerNow | None) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from alerts.ledger.opening import ledger_url, open_ledger_to_read
 from alerts.ledger.reading import Incident as LedgerIncident
 from alerts.model import Alarm, Audience, Notice, Told, Withheld
 from ingest.archive.batches import SpoolFile
+from ingest.archive.books import Away, Books
 from ingest.archive.schema import open_reader as open_store
 from ingest.feed import Feed, Heartbeat, NoSpool
 from ingest.inbox import Incident
@@ -69,6 +70,17 @@ class SpoolNow:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkNow:
+    """Another sink of the archive at one moment: a server beside the store."""
+
+    spool: str
+    ordinal: int
+    refused: int
+    away: Away | None
+    """Why it waits."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreNow:
     """The store at one moment."""
 
@@ -77,6 +89,8 @@ class StoreNow:
     readings: int
     """Newest readings that it knows: one a sensor."""
     refused: int
+    others: Mapping[str, SinkNow]
+    """The sinks beside it, by name; their cursors are in its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +148,17 @@ def store_now(path: Path) -> StoreNow | None:
     try:
         with closing(open_store(path)) as store:
             spool, reached = store.execute("SELECT spool, reached FROM cursor WHERE name = 'store'").fetchone() or (None, 0)
-            (readings,), (refused,) = (store.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("latest", "refused"))  # noqa: S608 - ours
-            return StoreNow(spool, reached, readings, refused)
+            (readings,) = store.execute("SELECT count(*) FROM latest").fetchone()
+            (refused,) = store.execute("SELECT count(*) FROM refused WHERE name = 'store'").fetchone()
+            return StoreNow(spool, reached, readings, refused, _others(store))
     except sqlite3.OperationalError:  # its tables are not there yet
         return None
+
+
+def _others(store: sqlite3.Connection) -> dict[str, SinkNow]:
+    rows = store.execute("SELECT name, spool, reached FROM cursor WHERE name <> 'store' ORDER BY name").fetchall()
+    refused = dict(store.execute("SELECT name, count(*) FROM refused GROUP BY name").fetchall())
+    return {name: SinkNow(spool, reached, refused.get(name, 0), Books(store, name).why_away()) for name, spool, reached in rows}
 
 
 def ledger_now(path: Path) -> LedgerNow | None:

@@ -78,6 +78,25 @@ class ArchiveSettings(Section):
     )
 
 
+class InfluxSettings(Section):
+    """A server of InfluxDB 2, to which `canhbao archive` also moves readings."""
+
+    url: str | None = Field(
+        None, description="Address of the server, for example http://127.0.0.1:8086. Without one, readings are in the store only."
+    )
+    org: str = Field("canhbao", description="Name of the organisation.")
+    bucket: str = Field("canhbao", description="Name of the bucket.")
+    token: SecretStr | None = Field(
+        None, description="Token that may write the bucket. Without one, that of `canhbao archive init` in the data folder."
+    )
+    read_token: SecretStr | None = Field(
+        None, description="Token that may read the bucket. Without one, that of `canhbao archive init` in the data folder."
+    )
+    ca: Path | None = Field(None, description="File of certificates to trust (PEM) instead of those of the system.")
+    verify: bool = Field(default=True, description="Whether the server's certificate is checked; only ever off to find a fault.")
+    timeout: float = Field(10.0, gt=0, le=300, description="Seconds that one request may take.")
+
+
 class LogSettings(Section):
     """What the programs say about themselves, on standard error."""
 
@@ -103,6 +122,7 @@ class Settings(BaseSettings):
     operators: OperatorsSettings = Field(OperatorsSettings(), description="The operators' pages.")
     spool: SpoolSettings = Field(SpoolSettings(), description="The spool.")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="The archive.")
+    influx: InfluxSettings = Field(InfluxSettings(), description="InfluxDB.")
     log: LogSettings = Field(LogSettings(), description="Logs.")
     secrets: dict[str, SecretStr] = Field(
         {}, description="Secrets by the names that policy.yaml uses, in small letters; for example `CANHBAO_SECRETS__SMTP_FILE` for `smtp`."

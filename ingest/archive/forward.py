@@ -104,14 +104,18 @@ class Spool(Protocol):
         """Give batches after an ordinal, in order: at least one if there is one, no more than needed for `most` readings."""
 
 
-class Sink(Protocol):
-    """What keeps the readings."""
+class Startable(Protocol):
+    """What has a cursor."""
 
     def cursor(self) -> Cursor | None:
         """Give the last batch that was written, or None before the first start."""
 
     def start(self, start: Start, now: Instant) -> None:
         """Begin after an ordinal of a spool, and keep what is wrong with that as an incident."""
+
+
+class Sink(Startable, Protocol):
+    """What keeps the readings."""
 
     def write(self, spool: str, batches: Sequence[Batch]) -> Written:
         """Keep the lines of batches and move the cursor to the last, both or neither. Lines it refuses are put aside with a reason."""
@@ -127,14 +131,23 @@ class Forwarder:
 
     def turn(self, now: Instant) -> Turn:
         """Write what waits. Nothing is caught."""
-        bounds, cursor = self._spool.bounds(), self._sink.cursor()
-        start = where_to_start(cursor, bounds)
-        if start.cursor != cursor:
-            self._sink.start(start, now)
-        batches = self._spool.batches(start.cursor.ordinal, self._most)
+        bounds = self._spool.bounds()
+        start = begin(self._sink, bounds, now)
+        cursor = start.cursor if start else self._sink.cursor() or Cursor(bounds.spool, 0)
+        batches = self._spool.batches(cursor.ordinal, self._most)
         written = self._sink.write(bounds.spool, batches) if batches else Written(0, 0)
-        reached = Cursor(bounds.spool, batches[-1].ordinal) if batches else start.cursor
-        return Turn(reached, max(0, bounds.last - reached.ordinal), len(batches), written, start if start.cursor != cursor else None)
+        reached = Cursor(bounds.spool, batches[-1].ordinal) if batches else cursor
+        return Turn(reached, max(0, bounds.last - reached.ordinal), len(batches), written, start)
+
+
+def begin(sink: Startable, bounds: Bounds, now: Instant) -> Start | None:
+    """Start a sink on a spool where its cursor does not fit; gives how, or None where it simply goes on."""
+    cursor = sink.cursor()
+    start = where_to_start(cursor, bounds)
+    if start.cursor == cursor:
+        return None
+    sink.start(start, now)
+    return start
 
 
 def where_to_start(cursor: Cursor | None, spool: Bounds) -> Start:

@@ -54,6 +54,12 @@ CREATE TABLE IF NOT EXISTS refused (
     at INTEGER NOT NULL,
     PRIMARY KEY (name, spool, ordinal, place)
 );
+CREATE TABLE IF NOT EXISTS away (  -- the sinks that wait for their server, and why
+    name TEXT PRIMARY KEY,
+    since INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    fix TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS incident (
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

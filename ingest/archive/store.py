@@ -8,20 +8,19 @@ Rule 3: nothing is caught. An error of the file ends the process; the next one g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
 from devices.instants import Instant
+from ingest.archive.books import Books, Refused
 from ingest.archive.forward import Batch, Cursor, Start, Written
 from ingest.archive.points import Refusal, point_of, series_of
 from ingest.archive.schema import open_writer
 
 Row: TypeAlias = tuple[int, Instant, float, int, Instant]
 """Id of the series, `observed_at`, value, quality, `received_at`."""
-_Refused: TypeAlias = tuple[str, str, int, int, bytes, str, Instant]
 
 _KEEP = "INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?)"
 _KEEP_LATEST = """
@@ -40,6 +39,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._db = open_writer(path)
+        self.books = Books(self._db, self.name)
         self._ids: dict[str, int] = {}
 
     def __enter__(self) -> Store:
@@ -50,16 +50,11 @@ class Store:
 
     def cursor(self) -> Cursor | None:
         """Give the last batch that was written, or None before the first start."""
-        row = self._db.execute("SELECT spool, reached FROM cursor WHERE name = ?", (self.name,)).fetchone()
-        return None if row is None else Cursor(*row)
+        return self.books.cursor()
 
     def start(self, start: Start, now: Instant) -> None:
         """Begin after an ordinal of a spool; what is wrong with that is kept as an incident, in the same transaction."""
-        spool, ordinal = start.cursor.spool, start.cursor.ordinal
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?, ?)", (self.name, spool, ordinal, ordinal))
-            if start.trouble is not None:
-                self._db.execute("INSERT INTO incident (at, kind, detail) VALUES (?, ?, ?)", (now, start.trouble, start.detail))
+        self.books.start(start, now)
 
     def write(self, spool: str, batches: Sequence[Batch]) -> Written:
         """
@@ -68,20 +63,17 @@ class Store:
         Raises:
             LookupError: the store was not started on this spool.
         """
-        with self._transaction():
-            reached = self._reached(spool)
+        with self.books.transaction():
+            reached = self.books.reached(spool)
             fresh = [batch for batch in batches if batch.ordinal > reached]
             written = self._keep(spool, fresh)
             if fresh:
-                self._db.execute("UPDATE cursor SET reached = ? WHERE name = ?", (fresh[-1].ordinal, self.name))
+                self.books.advance(fresh[-1].ordinal)
         return written
 
     def sync(self) -> None:
         """Put everything written so far on the disk, and say so: the spool may forget it."""
-        self._db.execute("PRAGMA synchronous=FULL")  # this commit waits for the disk, and the log before it is there too
-        with self._transaction():
-            self._db.execute("UPDATE cursor SET ordinal = reached WHERE name = ? AND ordinal <> reached", (self.name,))
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        self.books.sync()
 
     def trim(self, before: Instant, most: int = 10_000) -> int:
         """
@@ -95,7 +87,7 @@ class Store:
             How many were forgotten; less than `most` says that nothing is left to forget.
         """
         left = most
-        with self._transaction():
+        with self.books.transaction():
             for (series,) in self._db.execute("SELECT id FROM series").fetchall():
                 left -= self._trim_one(series, before, left)
         return most - left
@@ -104,37 +96,22 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        # Without rollback: after an exception the process ends, and the file is as before.
-        self._db.execute("BEGIN IMMEDIATE")
-        yield
-        self._db.execute("COMMIT")
-
-    def _reached(self, spool: str) -> int:
-        cursor = self.cursor()
-        if cursor is None or cursor.spool != spool:
-            raise LookupError(f"the store was not started on spool {spool}; its cursor is {cursor}")
-        return cursor.ordinal
-
     def _keep(self, spool: str, batches: Sequence[Batch]) -> Written:
-        rows, latest, refused = self._sorted_out(spool, batches)
+        rows, latest, refused = self._sorted_out(batches)
         self._db.executemany(_KEEP, rows)
         self._db.executemany(_KEEP_LATEST, latest.values())
-        self._db.executemany("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?, ?, ?)", refused)
+        self.books.refuse(spool, refused)
         return Written(len(rows), len(refused))
 
-    def _sorted_out(self, spool: str, batches: Sequence[Batch]) -> tuple[list[Row], dict[int, Row], list[_Refused]]:
+    def _sorted_out(self, batches: Sequence[Batch]) -> tuple[list[Row], dict[int, Row], list[Refused]]:
         rows: list[Row] = []
         latest: dict[int, Row] = {}
-        refused: list[_Refused] = []
+        refused: list[Refused] = []
         for batch in batches:
             for place, line in enumerate(batch.lines()):
                 point = point_of(line)
                 if isinstance(point, Refusal):
-                    refused.append(
-                        (self.name, spool, batch.ordinal, place, line.encode(errors="surrogateescape"), point, batch.received_at)
-                    )
+                    refused.append(Refused(batch.ordinal, place, line.encode(errors="surrogateescape"), point, batch.received_at))
                     continue
                 row = (self._ids.get(point[0]) or self._id_of(point[0]), *point[1:])
                 rows.append(row)

@@ -1,13 +1,15 @@
 """
-`canhbao archive`: from the batches of the spool to the store, for as long as it runs.
+`canhbao archive`: from the batches of the spool to the store and, where the settings name one, to InfluxDB, for as long as it runs.
 
 Rule 1: nothing is cleaned up on the way out that a kill would not leave in order; a signal only saves the next start a repetition.
 Rule 2: an error of a file ends the process; it is started again and goes on from the cursor.
+Rule 3: each sink has a thread and a cursor of its own; the store never waits for a server.
 """
 
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from types import FrameType
 
@@ -18,12 +20,15 @@ from ingest.archive.batches import SpoolFile
 from ingest.archive.forward import Forwarder, Turn
 from ingest.archive.store import Store
 from service.clock import Clock
+from service.programs.archive_influx import begin_influx, follow_influx
 from service.settings import Settings
 
 IDLE = 0.02
 """Seconds between two looks at a spool that has nothing new."""
 SYNC = 1.0
 """Seconds after which what was written is put on the disk, so that the spool may forget it."""
+LEAVE = 0.3
+"""Seconds that the other sink has to come to an end; what it sends then, it sends again."""
 PROGRESS = 2.0
 TRIM = 60.0
 
@@ -65,9 +70,29 @@ def run(settings: Settings, clock: Clock) -> int:
     with SpoolFile(settings.spool_file) as spool, Store(settings.store_file) as store:
         wait_for(spool, stop)
         if not stop.asked:
+            follower = with_influx(settings, spool, store, clock, stop)
             forward(spool, store, kept(settings), clock, stop)
             store.sync()
+            if follower is not None:
+                follower.join(LEAVE)
     return 0
+
+
+def with_influx(settings: Settings, spool: SpoolFile, store: Store, clock: Clock, stop: Stop) -> threading.Thread | None:
+    """
+    Let a thread move readings to the InfluxDB of the settings; gives it, or None where they name none.
+
+    Its cursor is made before anything is stored, so that the spool keeps for it what the store has passed; the cursor of one
+    that is named no longer goes, so that the spool need not keep everything for ever.
+    """
+    if settings.influx.url is None:
+        for name in store.books.retire_others([store.name], clock()):
+            log.warning("a sink is no longer in the settings; its cursor is forgotten", sink=name)
+        return None
+    begin_influx(settings.store_file, spool.bounds(), clock)
+    thread = threading.Thread(target=follow_influx, args=(settings, clock, lambda: stop.asked), name="influx", daemon=True)
+    thread.start()
+    return thread
 
 
 def kept(settings: Settings) -> Span | None:

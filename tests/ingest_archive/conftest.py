@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,9 +13,13 @@ import pytest
 
 from devices.instants import MILLISECOND
 from devices.readings import Quality, Reading
+from ingest.archive.books import Books
 from ingest.archive.forward import Batch, Cursor, Start
+from ingest.archive.influx import Influx, Server
+from ingest.archive.influx_query import InfluxArchive
 from ingest.archive.query import Archive
 from ingest.archive.reader import StoreArchive
+from ingest.archive.schema import open_writer
 from ingest.archive.store import Store
 from ingest.lines import encode, series
 from ingest.spool import open_spool, set_meta
@@ -31,7 +36,7 @@ def batch_of(ordinal: int, readings: Sequence[Reading]) -> Batch:
     return Batch(ordinal, max((reading.received_at for reading in readings), default=0), "\n".join(map(line_of, readings)).encode())
 
 
-@pytest.fixture(scope="module", params=["store"])
+@pytest.fixture(scope="module", params=["store", pytest.param("influx", marks=pytest.mark.influx)])
 def keep(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Keep:
     """Give, for each kind of archive, what puts readings into an empty one and reads them through the port."""
 
@@ -42,7 +47,16 @@ def keep(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             store.write("spool", [batch_of(ordinal, [reading]) for ordinal, reading in enumerate(readings, start=1)])
         return StoreArchive(path)
 
-    return {"store": in_store}[request.param]
+    def in_influx(readings: Iterable[Reading]) -> Archive:
+        influxd = request.getfixturevalue("influxd")
+        server, token = Server(influxd.url, influxd.org, influxd.new_bucket(), timeout=5), influxd.token
+        with closing(open_writer(tmp_path_factory.mktemp("influx") / "store.db")) as db:
+            sink = Influx(server, lambda: token, Books(db, "influx"), lambda: 0, time.sleep)
+            sink.start(Start(Cursor("spool", 0)), now=0)
+            sink.write("spool", [batch_of(ordinal, [reading]) for ordinal, reading in enumerate(readings, start=1)])
+        return InfluxArchive(server, token)
+
+    return {"store": in_store, "influx": in_influx}[request.param]
 
 
 @pytest.fixture(scope="session")
