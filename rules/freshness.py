@@ -84,6 +84,11 @@ class Freshness:
         deadline = max(self.current_at, self.hearing.since) + patience
         return None if self.until is not None and deadline >= self.until else deadline
 
+    def is_patient(self, now: Instant) -> bool:
+        """Tell whether the silence up to an instant has come to nothing new."""
+        deadline = self.deadline()
+        return deadline is None or deadline > now or not self.hearing.hears
+
     def look(self, now: Instant, value: float | None, level: int) -> list[Said]:
         """Say what a silence has come to, with what is known of the time before it."""
         said: list[Said] = []

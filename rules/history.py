@@ -6,7 +6,7 @@ Rule 2: readings within `bound` of the newest are kept; a late one is put in its
 Rule 3: what was said and no longer holds is taken back by name, never silently.
 Rule 4: the kept readings are the memory of identities as well: one instant is one reading, and the higher (rank, value) stands for it.
 Rule 5: a reading observed at or before `settled_at` is known but not folded: what was said under an earlier configuration stays said.
-Rule 6: the usual reading, newer than all and inside the quiet band of a fresh sensor, costs some comparisons and three appends.
+Rule 6: the usual reading, newer than all and inside the quiet band, costs some comparisons and three appends; also one of a backlog.
 Rule 7: there are many sensors: what is equal is one object, and what most of them do not have costs nothing.
 """
 
@@ -123,8 +123,14 @@ class Track:
         if self.newest < observed_at < self.quiet_until and self.low < value < self.high:
             freshness = self.freshness
             limit = freshness.limit
-            if freshness.phase is _FRESH and received_at - observed_at <= limit and received_at - freshness.current_at < limit:
-                freshness.received_at = freshness.current_at = received_at
+            if received_at - observed_at > limit:  # of a backlog: it says nothing of the present
+                is_usual = self.at and (received_at - freshness.current_at < limit or freshness.is_patient(received_at))
+            else:
+                is_usual = freshness.phase is _FRESH and received_at - freshness.current_at < limit
+                if is_usual:
+                    freshness.current_at = received_at
+            if is_usual:
+                freshness.received_at = received_at
                 self.newest = observed_at
                 self.at.append(observed_at)
                 self.value.append(value)

@@ -29,6 +29,7 @@ from ingest.replay import key_of
 from ingest.restart import resume
 from ingest.session import Pulse
 from ingest.spool import open_reader, open_spool, suspect
+from ingest.taken import Taken
 from rules.changes import Change, Kind, Phase, Said, Standing, Verb, change_id
 
 NOW: Instant = 1_763_798_400_000_000
@@ -227,8 +228,12 @@ class Spooled:
         open_spool(self.path).close()
         with closing(open_reader(self.path)) as spool:
             self.resumed = resume(spool, self.city)
-        wires = Wires(self.waiting.append, self.settle, self._states, lambda d, at: suspect(self.path, d, at), lambda: self.clock_at, self.leap)
+        wires = Wires(
+            self.waiting.append, self.settle, self._states, lambda d, at: suspect(self.path, d, at), lambda: self.clock_at, self.leap
+        )
         self.decider = Decider(self.resumed.intake, wires)
+        if self.resumed.standings:
+            self.committer.put(Taken(self.resumed.intake.now, standings=self.resumed.standings))
         self.thread.start()
         if self.resumed.last_at == 0:
             self.happens(self.city)
