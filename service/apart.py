@@ -15,9 +15,12 @@ import pickle
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from devices.documents import ConfigurationError, Problem
+from devices.registry import Registry
+from devices.stations import Station, Thresholds
 from ingest.configuration import read_snapshot
 from ingest.spool import open_reader
 from service.configuration import Watched, from_snapshot, load_city, text_of, watched
@@ -50,9 +53,24 @@ def _asked(what: str, place: Path) -> Watched:
     raise ConfigurationError(told)
 
 
+def lean(registry: Registry) -> Registry:
+    """Leave out what only people read of each station, and let equal levels be one value: ten thousand stations are held for years."""
+    same: dict[Thresholds, Thresholds] = {}
+    stations = {
+        station.id: Station(station.id, {}, None, station.latitude, station.longitude, (), _shared(station.thresholds, same))
+        for station in registry.stations.values()
+    }
+    return replace(registry, stations=stations, wards={})
+
+
+def _shared(several: tuple[Thresholds, ...], same: dict[Thresholds, Thresholds]) -> tuple[Thresholds, ...]:
+    return tuple(same.setdefault(thresholds, thresholds) for thresholds in several)
+
+
 def _answer(what: str, place: Path) -> Watched | tuple[Problem, ...]:
     try:
-        return _of_files(place) if what == FILES else _of_spool(place)
+        found = _of_files(place) if what == FILES else _of_spool(place)
+        return replace(found, registry=lean(found.registry))
     except ConfigurationError as error:
         return error.problems
 

@@ -3,7 +3,8 @@ What a program says about itself -> one line on standard error: JSON for machine
 
 Rule 1: an event is a short fixed text; what varies stands in fields.
 Rule 2: libraries that use `logging` (uvicorn, apscheduler) come out the same way.
-Rule 3: a value named like a secret is never written, and tracebacks show no local values.
+Rule 3: an error whose cause is the disk says which file it is about and what to do.
+Rule 4: a value named like a secret is never written, and tracebacks show no local values.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import structlog
+from structlog.typing import Processor
 
+from service.disk import FILES, advice
 from service.settings import LogSettings
 
 _SECRET = ("password", "token", "secret", "authorization")
@@ -32,9 +35,9 @@ def configure_logs(settings: LogSettings, program: str, stream: TextIO | None = 
     """
     stream = stream or sys.stderr
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _of(program),
         _hide_secrets,
     ]
     structlog.configure(
@@ -43,7 +46,6 @@ def configure_logs(settings: LogSettings, program: str, stream: TextIO | None = 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # programs bind at import, before this is called
     )
-    structlog.contextvars.bind_contextvars(program=program)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_ending(settings, stream)))
     root = logging.getLogger()
@@ -59,6 +61,25 @@ def _ending(settings: LogSettings, stream: TextIO) -> list[Any]:
         return [drop, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     console = structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at", exception_formatter=structlog.dev.plain_traceback)
     return [drop, console]
+
+
+def _of(program: str) -> Processor:
+    """Give what adds the program, in whichever thread, and advice where there is any."""
+
+    def add(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("program", program)
+        if told := advice(_error(event.get("exc_info"))):
+            event.update(file=FILES.get(program, "the data folder"), **told)
+        return event
+
+    return add
+
+
+def _error(found: Any) -> BaseException | None:
+    """Give the error of a line, in each of the forms that logging allows."""
+    if isinstance(found, tuple):
+        found = found[1]
+    return found if isinstance(found, BaseException) or not found else sys.exc_info()[1]
 
 
 def _hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -36,7 +36,7 @@ def whole(settings: Settings, number: int) -> str:
     found = as_json(Quarantined(*row))
     payload = found.pop("payload")
     lines = [f"{name}: {value}" for name, value in found.items()]
-    return "\n".join([*lines, "", "(the payload was emptied to keep the bound)" if payload is None else payload])
+    return visible("\n".join([*lines, "", "(the payload was emptied to keep the bound)" if payload is None else payload]))
 
 
 def as_json(row: Quarantined) -> dict[str, Any]:
@@ -57,7 +57,12 @@ def described(rows: list[Quarantined]) -> str:
     if not rows:
         return "nothing was refused"
     cells = [(row.id, format_instant(row.received_at), _text(row.topic), row.reason, row.readings, row.detail) for row in rows]
-    return table([("number", "received", "topic", "reason", "readings", "detail"), *cells])
+    return visible(table([("number", "received", "topic", "reason", "readings", "detail"), *cells]))
+
+
+def visible(text: str) -> str:
+    """Escape what would command a terminal or turn the writing around: whoever may publish must not write on an operator's screen."""
+    return "".join([sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text])
 
 
 def _away(settings: Settings) -> CommandError:

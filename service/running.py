@@ -24,6 +24,7 @@ from ingest.configuration import read_snapshot
 from ingest.spool import open_reader
 from service import broker as embedded
 from service.configuration import from_snapshot, read_city
+from service.disk import advice
 from service.exits import CommandError, Exit
 from service.settings import Settings
 from service.supervisor import Program, Supervisor
@@ -137,7 +138,7 @@ def only_one(data: Path) -> Iterator[None]:
 
 
 def write_state(data: Path, supervisor: Supervisor) -> None:
-    """Write what runs, for `canhbao status`."""
+    """Write what runs, for `canhbao status`; a disk that refuses is said, for the programs must be kept running on it all the same."""
     state = {
         "pid": os.getpid(),
         "written_at": time.time_ns() // 1000,
@@ -147,5 +148,8 @@ def write_state(data: Path, supervisor: Supervisor) -> None:
         },
     }
     draft = data / f"{STATE}.new"
-    draft.write_text(json.dumps(state))
-    draft.replace(data / STATE)
+    try:
+        draft.write_text(json.dumps(state))
+        draft.replace(data / STATE)
+    except OSError as error:
+        log.warning("what runs cannot be written down; `canhbao status` shows what ran before", file=str(draft), **advice(error))

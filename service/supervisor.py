@@ -27,7 +27,8 @@ from typing import Any
 import structlog
 
 FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 15.0
+"""Seconds. What made a child end may be over at any moment; half a minute later everything runs again."""
 STEADY = 60.0
 """Seconds after which a child counts as running well: its next pause is the first again."""
 GRACE = 2.5

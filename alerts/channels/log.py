@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -64,10 +65,15 @@ def line_of(message: Message) -> dict[str, str | int]:
 
 
 def _append(path: Path, line: dict[str, str | int]) -> int:
-    """Append in one write, so that lines never mix; gives the size of the file after it."""
+    """Append in one write, so that lines never mix; gives the size of the file after it. A full disk takes a part: that is taken away."""
+    whole = json.dumps(line, ensure_ascii=False).encode() + b"\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
     try:
-        os.write(descriptor, json.dumps(line, ensure_ascii=False).encode() + b"\n")
-        return os.fstat(descriptor).st_size
+        written = os.write(descriptor, whole)
+        size = os.fstat(descriptor).st_size
+        if written < len(whole):
+            os.ftruncate(descriptor, size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return size
     finally:
         os.close(descriptor)

@@ -8,6 +8,7 @@ Rule 2: nobody sleeps: `wait_for` returns when enough has arrived.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -175,6 +176,10 @@ class WebhookReceiver:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = PATIENCE
+
+            def handle(self) -> None:
+                with contextlib.suppress(ConnectionError):  # a sender may be killed
+                    super().handle()
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))

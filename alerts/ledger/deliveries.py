@@ -107,6 +107,16 @@ def claim(connection: Connection, channel: str, *, now: Instant, real_now: int, 
     return taken if connection.execute(mine).rowcount else None
 
 
+def give_back_all(connection: Connection) -> int:
+    """
+    End all leases, and give their number; for the start of the one program that delivers.
+
+    Whoever held them has died: nobody should wait for a warning until the lease of a dead process ends. Should one still live, it stops
+    at its next result, as with any delivery that was taken over.
+    """
+    return connection.execute(update(schema.delivery).where(_d.leased_until.is_not(None)).values(leased_until=None)).rowcount
+
+
 def due_failures(connection: Connection, held: Claim, *, real_now: int, most: int) -> list[tuple[Recipient, int]]:
     """Give who has to be tried again now, with the attempts made; who has left meanwhile is owed ends only."""
     r = schema.recipient.c

@@ -9,6 +9,7 @@ Rule 3: a city that cannot be used changes nothing: it is an incident, and the o
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import gc
 import os
@@ -166,10 +167,18 @@ def start(settings: Settings, clock: Clock, broker: Broker) -> Running:
     if resumed.intake.hearing[1]:
         running.inbox.put(Deaf(clock() if is_new else resumed.last_at, "ingest did not run"))
     running.revision = in_force.revision
-    gc.freeze()  # what a city is made of lives as long as we do: looking through it again and again is a pause of its own
-    gc.enable()
+    settle_memory()
     running.start()
     return running
+
+
+def settle_memory() -> None:
+    """Give back what the start has used, and let the collector pass over what it has made, which lives as long as we do."""
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU C library; others keep less
+    if give_back is not None:
+        give_back(0)
+    gc.freeze()
+    gc.enable()
 
 
 def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> Running:

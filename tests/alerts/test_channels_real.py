@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import time
 
@@ -236,6 +237,22 @@ def test_a_log_that_cannot_be_written_is_a_failed_delivery(tmp_path):
     channel = LogChannel(LogSettings(kind="log", file="notices.jsonl"), tmp_path / "away")
 
     assert not refusal(channel, message("ioc")).permanent
+
+
+def test_a_disk_that_takes_a_part_of_a_line_keeps_none_of_it_and_the_delivery_has_failed(tmp_path):
+    channel, file = LogChannel(LogSettings(kind="log", file="notices.jsonl"), tmp_path), tmp_path / "notices.jsonl"
+    channel.send(message("ioc", number=1))
+    whole = file.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, before[1]))
+    try:
+        assert not refusal(channel, message("ioc", number=2)).permanent
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert file.read_bytes() == whole
+    channel.send(message("ioc", number=2))
+    assert [json.loads(line)["key"] for line in file.read_text().splitlines()] == [f"{NOTICE.id}.1", f"{NOTICE.id}.2"]
 
 
 def test_a_log_without_a_file_goes_to_the_programs_log(tmp_path):

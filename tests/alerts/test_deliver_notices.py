@@ -397,6 +397,38 @@ def test_a_lease_in_force_is_not_taken_over(world):
     assert world.keys() == ["n1.1"]
 
 
+def test_what_a_dead_process_was_sending_is_sent_at_the_next_start_and_not_when_its_lease_ends(world):
+    world.people(2)
+    world.issue(WARNING)
+    with world.engine.begin() as connection:
+        deliveries.claim(connection, "app", now=world.now, real_now=world.real, lease=MINUTE)
+    assert world.drain() == []
+
+    with world.engine.begin() as connection:
+        assert deliveries.give_back_all(connection) == 1
+    world.drain()
+
+    assert world.keys() == ["n1.1", "n1.2"]
+    assert world.states() == {"n1": "done"}
+
+
+def test_who_still_lives_when_all_is_given_back_stops_and_its_message_is_repeated_under_its_key(world):
+    def another_starts(message):
+        world.channels["app"].before = repr
+        with world.engine.begin() as connection:
+            deliveries.give_back_all(connection)
+        world.deliverer().run_once("app")
+
+    world.people(3)
+    world.issue(WARNING)
+    world.channels["app"].before = another_starts
+
+    left = world.deliverer().run_once("app")
+
+    assert (left.sent, left.state) == (1, None)
+    assert sorted(world.keys()) == ["n1.1", "n1.1", "n1.2", "n1.3"]
+
+
 def test_a_turn_ends_in_time_and_goes_on_where_it_was(world):
     def slow(message):
         world.real += 3 * SECOND

@@ -50,3 +50,15 @@ def test_text_with_marks_stays_as_it_is(settings: Settings) -> None:
 def test_a_number_that_is_not_there_says_where_to_look(settings: Settings) -> None:
     with pytest.raises(CommandError, match="there is no refused message 9; see `canhbao quarantine list`"):
         refused.whole(settings, 9)
+
+
+def test_what_was_refused_cannot_command_the_terminal_that_shows_it(settings: Settings) -> None:
+    with closing(open_spool(settings.spool_file)) as spool:
+        evil = Rejection("canhbao/v1/\u202e/up".encode(), b"\x1b[2J\x07 first\n\tsecond \xc2\x9b", Reason.JSON, 1, "")
+        Quarantine(spool, bound=10_000).add(8, parse_instant("2025-10-27T13:00:01+07:00"), [evil])
+
+    told = refused.whole(settings, 3) + refused.described(refused.newest(settings, limit=10))
+
+    assert "\\x1b[2J\\x07 first\n\tsecond \\x9b" in told
+    assert "canhbao/v1/\\u202e/up" in told
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(told)
