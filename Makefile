@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: setup demo check test bench lint fix types docs lock clean
+.PHONY: setup demo check test bench torture lint fix types docs lock clean
 
 setup: $(VENV)/.ready
 
@@ -34,6 +34,9 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m bench $(ARGS)
+
+torture: setup
+	$(BIN)/python -m torture $(ARGS)
 
 fix: setup
 	$(BIN)/ruff check --fix .

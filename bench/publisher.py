@@ -4,7 +4,7 @@ So many readings -> a broker, at QoS 1 and at a given rate; then the instants at
 Run as a process of its own: `python -m bench.publisher '{"port": ..., ...}'`.
 
 Rule 1: gauges speak in turn, and five minutes of event time pass from one turn to the next.
-Rule 2: one in SPREAD is above the first level for two turns, so the second reading raises it; then it is low again.
+Rule 2: one in SPREAD is above the first level for two messages, so that it is raised; then it is low again.
 Rule 3: frames are made before the clock starts, and it ends when the broker has acknowledged everything.
 """
 
@@ -95,17 +95,18 @@ def frames(task: Task) -> Iterator[Frame]:
     """Give the PUBLISH frames of a task."""
     for n in range(task.messages):
         gauge, turn = n % task.gauges, task.first_turn + n // task.gauges * task.packed
-        samples = [(task.first_at + (turn + k) * TURN, is_high(gauge, turn + k)) for k in range(task.packed)]
-        values = [b'"at":%d,"m":{"water_level":%s}' % (at, HIGH if high else LOW) for at, high in samples]
+        high = is_high(gauge, task.first_turn + n // task.gauges)
+        instants = [task.first_at + (turn + k) * TURN for k in range(task.packed)]
+        values = [b'"at":%d,"m":{"water_level":%s}' % (at, HIGH if high else LOW) for at in instants]
         body = values[0] if task.packed == 1 else b'"series":[%s]' % b",".join(b"{%s}" % value for value in values)
         seq = task.first_turn * task.gauges + n
         data = mqtt.publish(topic_of(gauge), b'{"v":1,"boot":7,"seq":%d,%s}' % (seq, body), n % 65_535 + 1)
-        yield Frame(data, tuple(f"{device_of(gauge)} {at}" for at, high in samples if high))
+        yield Frame(data, tuple(f"{device_of(gauge)} {at}" for at in instants) if high else ())
 
 
-def is_high(gauge: int, turn: int) -> bool:
-    """Tell whether a gauge is above the first level in a turn."""
-    return (turn // 2 + gauge) % SPREAD == SPREAD - 1
+def is_high(gauge: int, message: int) -> bool:
+    """Tell whether a gauge is above the first level in a message of its own, counted from 0."""
+    return (message // 2 + gauge) % SPREAD == SPREAD - 1
 
 
 if __name__ == "__main__":

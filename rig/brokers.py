@@ -93,15 +93,23 @@ def mosquitto_program() -> str | None:
 
 
 @contextmanager
-def mosquitto_in(folder: Path, *, durable: bool = True) -> Iterator[Broker]:
-    """Run a Mosquitto; durable: it saves sessions and messages after each second in which something moved."""
+def mosquitto_in(folder: Path, *, durable: bool = True, eager: bool = True) -> Iterator[Broker]:
+    """
+    Run a Mosquitto.
+
+    Args:
+        folder: for its configuration, and for what it keeps.
+        durable: it saves sessions and messages.
+        eager: at each turn of its loop in which something moved (`autosave_on_changes`): it loses next to nothing, and with a backlog
+            it takes some hundred messages a second; else every two seconds, as it is used where it has to be fast.
+    """
     program, port = mosquitto_program(), free_port()
     assert program is not None, "there is no mosquitto on this machine; install it from the distribution"
     wishes = ["allow_anonymous true", "max_queued_messages 0", "set_tcp_nodelay true", "log_type none"]
     if durable:
         place = folder / "mosquitto"
         place.mkdir(parents=True, exist_ok=True)
-        wishes += ["persistence true", f"persistence_location {place}/", "autosave_interval 1", "autosave_on_changes true"]
+        wishes += ["persistence true", f"persistence_location {place}/", "autosave_interval 1", f"autosave_on_changes {str(eager).lower()}"]
         wishes += ["max_inflight_messages 10000", "message_size_limit 524288"]
     else:
         wishes += ["max_inflight_messages 0"]

@@ -1,0 +1,121 @@
+"""
+Running programs and a data folder -> samples of memory, descriptors, threads and files, and how they move.
+
+Rule 1: memory is the proportional set where the kernel tells it, so that pages of a file that all have open are not counted four times.
+Rule 2: what happened before the warm-up was over is left out of every slope.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, linear_regression, median
+
+from rig.town import Town
+
+HOUR = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One program at one moment."""
+
+    at: float
+    """Seconds since the beginning."""
+    memory: float
+    """MB."""
+    descriptors: int
+    threads: int
+
+
+class Gauging:
+    """Takes samples in a thread of its own, for as long as `with` lasts."""
+
+    def __init__(self, town: Town, every: float) -> None:
+        self._town, self._every = town, every
+        self._pids = {name: process.pid for name, process in town.running.items()}
+        self._over, self._start = threading.Event(), time.monotonic()
+        self.samples: dict[str, list[Sample]] = {name: [] for name in self._pids}
+        self.files: list[tuple[float, dict[str, int]]] = []
+        """(seconds since the beginning, name -> bytes)"""
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def __enter__(self) -> Gauging:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._over.wait(self._every):
+            at = time.monotonic() - self._start
+            for name, pid in self._pids.items():
+                if (sample := sample_of(pid, at)) is not None:
+                    self.samples[name].append(sample)
+            self.files.append((at, sizes(self._town.data)))
+
+
+def sample_of(pid: int, at: float) -> Sample | None:
+    """Look at a process; None where it has ended (Linux)."""
+    place = Path(f"/proc/{pid}")
+    try:
+        status = (place / "status").read_text()
+        return Sample(at, _kilobytes(place, status) / 1024, len([*(place / "fd").iterdir()]), _number(status, "Threads"))
+    except (OSError, ValueError):
+        return None
+
+
+def _kilobytes(place: Path, status: str) -> int:
+    try:
+        return _number((place / "smaps_rollup").read_text(), "Pss")
+    except (OSError, ValueError):
+        return _number(status, "VmRSS")
+
+
+def _number(text: str, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+)", text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"there is no {name}")
+    return int(found[1])
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Give the bytes of each file of a folder; one that goes meanwhile is left out."""
+    found = {}
+    for path in folder.iterdir():
+        try:
+            found[path.name] = path.stat().st_size
+        except OSError:
+            continue
+    return found
+
+
+def after(samples: list[Sample], warm: float) -> list[Sample]:
+    """Leave out the warm-up."""
+    return [sample for sample in samples if sample.at >= warm]
+
+
+def slope(samples: list[Sample]) -> float:
+    """Give by which part of itself memory grows in an hour, by a straight line through all samples; 0 where there are too few."""
+    if len(samples) < 3:
+        return 0.0
+    line = linear_regression([sample.at for sample in samples], [sample.memory for sample in samples])
+    return line.slope * HOUR / fmean(sample.memory for sample in samples)
+
+
+def more(counts: list[int]) -> float:
+    """Give by how much the last quarter of some counts lies above the first, by their medians."""
+    quarter = max(1, len(counts) // 4)
+    return median(counts[-quarter:]) - median(counts[:quarter]) if counts else 0.0
+
+
+def growth(files: list[tuple[float, dict[str, int]]], warm: float) -> Mapping[str, int]:
+    """Give by how many bytes each file grew after the warm-up, the largest later size counted."""
+    later = [found for at, found in files if at >= warm]
+    return {name: max(found.get(name, 0) for found in later) - size for name, size in later[0].items()} if later else {}

@@ -1,0 +1,152 @@
+"""
+The archive stopped or frozen for a while under a steady flow -> whether ingest notices, and how fast the archive comes back.
+
+Rule 1: the time of a reading runs from its publisher's socket to the moment at which another connection sees its batch, and so its
+        changes, committed; before and while the archive is away by the same clock and the same eyes.
+Rule 2: catching up is timed from the order to start, the start of the program included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rig.brokers import mosquitto_in
+from rig.city import device_of, write_city
+from rig.picture import faults
+from rig.report import Result, timed
+from rig.town import Town, town_in
+from torture.flow import Sent, Task
+from torture.watch import Watch, watching
+
+ROOT = Path(__file__).resolve().parent.parent
+GAUGES = 400
+SLOWER, LATEST_MS = 1.2, 20.0
+"""p99 may be so many times that of before, or so many milliseconds, whichever is more."""
+FASTER = 3.0
+"""Catching up, in live rates."""
+NEARLY = 20
+"""Batches behind which the archive counts as caught up: new ones come all the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """How long, and under what."""
+
+    rate: float = 2_000
+    """Readings a second."""
+    warm: float = 5.0
+    calm: float = 20.0
+    away: float = 60.0
+    """Seconds."""
+
+
+LONG = Away()
+SHORT = Away(rate=500, warm=2.0, calm=3.0, away=5.0)
+
+
+def run(scale: Away = LONG, *, frozen: bool = False, judge_speed: bool = True) -> Result:
+    """Do a run; without `judge_speed` times are figures and no claim, for a machine that does other things too."""
+    how = "frozen (SIGSTOP)" if frozen else "stopped (SIGTERM)"
+    title = f"archive {how} for {scale.away:g} s at {scale.rate:,.0f} readings/s"
+    return timed(title, lambda result: _run(result, scale, frozen, judge_speed))
+
+
+def _run(result: Result, scale: Away, frozen: bool, judge_speed: bool) -> None:
+    with TemporaryDirectory(prefix="canhbao-away-") as name:
+        folder = Path(name)
+        city = write_city(folder / "city", GAUGES)
+        with mosquitto_in(folder) as broker, town_in(folder, city, broker) as town:
+            town.start()
+            town.ready()
+            with watching(town) as watch:
+                sent, marks = _phases(result, scale, town, frozen, judge_speed)
+                town.until(lambda: town.settled(len(sent)), "everything to be in the store")
+                watch.catch_up()
+                _judge_speed(result, watch, sent, marks, judge_speed)
+            _judge_loss(result, town, sent)
+
+
+def _phases(result: Result, scale: Away, town: Town, frozen: bool, judge_speed: bool) -> tuple[list[Sent], list[float]]:
+    """Publish through calm, absence and return; gives what was sent, and when each began."""
+    task = Task("good", town.broker.port, town.broker.publisher, scale.rate, (0, GAUGES))
+    flow = subprocess.Popen(
+        [sys.executable, "-m", "torture.flow", task.words()], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        time.sleep(scale.warm)  # the publisher has come up, and what a beginning costs is over
+        marks = [time.monotonic()]
+        time.sleep(scale.calm)
+        marks.append(time.monotonic())
+        _leave(town, frozen)
+        time.sleep(scale.away)
+        marks.append(time.monotonic())
+        _come_back(result, town, scale.rate, frozen, judge_speed)
+        output, _ = flow.communicate()
+    finally:
+        flow.kill()
+        flow.communicate()
+    return [(gauge, at, left) for gauge, at, left in json.loads(output)], marks
+
+
+def _leave(town: Town, frozen: bool) -> None:
+    if frozen:
+        os.kill(town.pid("archive"), signal.SIGSTOP)
+    else:
+        town.stop("archive")
+
+
+def _come_back(result: Result, town: Town, rate: float, frozen: bool, judge_speed: bool) -> None:
+    stored, start = _stored(town), time.monotonic()
+    behind = town.one("spool.db", f"SELECT sum(readings) FROM batch WHERE ordinal > {_reached(town)}") or 0
+    if frozen:
+        os.kill(town.pid("archive"), signal.SIGCONT)
+    else:
+        town.start("archive")
+    town.until(lambda: _reached(town) >= town.last_batch() - NEARLY, "the archive to catch up")
+    seconds = time.monotonic() - start
+    speed = round((_stored(town) - stored) / seconds)
+    result.figures |= {"behind, readings": behind, "caught up after, s": round(seconds, 2), "caught up at, readings/s": speed}
+    result.claim("it was away", behind >= 0.8 * rate, f"{behind:,} readings waited")
+    if judge_speed:
+        result.claim(f"it catches up at {FASTER:g} times the live rate or more", speed >= FASTER * rate, f"{speed:,}/s")
+
+
+def _judge_speed(result: Result, watch: Watch, sent: list[Sent], marks: list[float], judge: bool) -> None:
+    p99 = []
+    for name, start, end in (("before", marks[0], marks[1]), ("away", marks[1], marks[2])):
+        took = sorted(watch.seen[device_of(gauge), at] - left for gauge, at, left in sent if start <= left < end)
+        found = [round(took[int(len(took) * part)] * 1e3, 1) for part in (0.5, 0.99)]
+        result.figures |= {f"{name}: p50, ms": found[0], f"{name}: p99, ms": found[1], f"{name}: longest, ms": round(took[-1] * 1e3, 1)}
+        p99.append(found[1])
+    if judge:
+        bound = max(SLOWER * p99[0], LATEST_MS)
+        result.claim(f"p99 from reading to committed change, archive away: at most {bound:.1f} ms", p99[1] <= bound, f"{p99[1]} ms")
+
+
+def _judge_loss(result: Result, town: Town, sent: list[Sent]) -> None:
+    kept = "SELECT s.device, r.observed_at / 1000 FROM reading r JOIN series s ON s.id = r.series"
+    stored, wanted = Counter(town.rows("store.db", kept)), Counter((device_of(gauge), at) for gauge, at, _ in sent)
+    result.figures["readings"] = len(sent)
+    result.claim(
+        "every reading is in the store, once, and nothing else", stored == wanted, f"{len(sent):,} sent, {stored.total():,} stored"
+    )
+    found = faults(town)
+    result.claim("books, files and alarms are in order", not found, "; ".join(found))
+    result.claim("no program ended", not town.fallen(), "; ".join(town.fallen()))
+
+
+def _reached(town: Town) -> int:
+    return int(town.one("store.db", "SELECT max(reached) FROM cursor") or 0)
+
+
+def _stored(town: Town) -> int:
+    return int(town.one("store.db", "SELECT count(*) FROM reading") or 0)
