@@ -87,8 +87,10 @@ operators.add_to(app)
 
 def _program(name: str, data: Path | None) -> None:
     from service.clock import clock_of
+    from service.priority import give_way
 
     settings = _prepared(name, data)
+    give_way(name)
     threading.excepthook = _end_with_its_thread
     leave(importlib.import_module(f"service.programs.{name}").run(settings, clock_of(settings.data)))
 

@@ -41,7 +41,7 @@ from service.programs.serve_jobs import schedule_jobs
 from service.programs.serve_pages import end_process, real_clock, start_pages, token_of
 from service.settings import Settings
 
-IDLE = 0.05
+IDLE = 0.02
 """Longest real time, in seconds, between two looks at the spool."""
 LOOK: int = SECOND
 """Of the city's clock: without news a step is made so often, because time alone lets things differ."""

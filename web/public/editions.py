@@ -24,6 +24,8 @@ from web.public.view import build, essence
 
 LOOK_SECONDS = 0.25
 PACE_SECONDS = 1.0
+REST = 3.0
+"""Of the time that a look took: a city of ten thousand gauges takes a quarter of a core to watch, and no more."""
 
 
 class Looks(Protocol):
@@ -93,9 +95,10 @@ class Editor:
     async def run(self, editions: Editions) -> None:
         """Publish until cancelled."""
         while True:
+            start = self._monotonic()
             situation, edition = await asyncio.to_thread(self.look)
             editions.publish(situation, edition)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(max(LOOK_SECONDS, REST * (self._monotonic() - start)))
 
     def look(self) -> tuple[Situation | None, Edition | None]:
         """Give the situation, and an edition where a new one is due."""
