@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 from rig import mqtt
 from rig.brokers import Broker
@@ -27,7 +28,7 @@ Message = tuple[str, bytes]
 
 @dataclass
 class Publisher:
-    """One who publishes for all devices. Its counts may be read by other threads."""
+    """One who publishes for all devices; a context manager. Its counts may be read by other threads."""
 
     broker: Broker
     client_id: str = "torture-publisher"
@@ -43,6 +44,12 @@ class Publisher:
     _rest: bytes = field(default=b"", repr=False)
     _mid: int = 0
     _heard_at: float = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def publish(self, messages: Iterable[Message], rate: float = 1e9) -> None:
         """Publish; `rate` in messages a second. Raises TimeoutError after PATIENCE without progress."""

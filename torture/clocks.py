@@ -110,7 +110,8 @@ def _told_story(folder: Path, story: Story, seconds: int, receiver: Receiver) ->
         town.start(*PROGRAMS)
         town.ready(*PROGRAMS)
         base = time.time_ns() // 1_000_000
-        Publisher(broker).publish(_readings(story, base, clock, seconds), story.gauges / story.every)
+        with Publisher(broker) as publisher:
+            publisher.publish(_readings(story, base, clock, seconds), story.gauges / story.every)
         town.until(lambda: town.settled(story.gauges * story.rounds), "the story to be told to its end")
         arrivals = receiver.arrivals[begun:]
         judged = [replace(arrival, genuine=True) for arrival in arrivals] if seconds else arrivals  # a signature has the time in it

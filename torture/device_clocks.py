@@ -95,7 +95,8 @@ def _run_devices(result: Result) -> None:
             town.start(*PROGRAMS)
             town.ready(*PROGRAMS)
             said = _said_by_devices(time.time_ns() // 1_000_000)
-            Publisher(broker).publish(said.messages, 400)
+            with Publisher(broker) as publisher:
+                publisher.publish(said.messages, 400)
             town.until(lambda: town.settled(len(said.messages)), "all to be taken")
             for number, wrong in enumerate(WRONG):
                 _judge_device(result, town, number, wrong)

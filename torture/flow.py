@@ -57,7 +57,8 @@ class Task:
 def good(task: Task) -> list[Sent]:
     """Publish good readings until the standard input ends."""
     sent: list[Sent] = []
-    Publisher(task.broker, "good").publish(_readings(task, sent), task.rate)
+    with Publisher(task.broker, "good") as publisher:
+        publisher.publish(_readings(task, sent), task.rate)
     return sent
 
 
@@ -73,17 +74,17 @@ def _readings(task: Task, sent: list[Sent]) -> Iterator[Message]:
 def hostile(task: Task) -> int:
     """Publish the material."""
     found = material(range(*task.gauges), task.base, topics=task.topics)
-    publisher = Publisher(task.broker, "hostile", window=100)
     _begin()
-    publisher.publish([(bad.topic, bad.payload) for bad in found if not is_flagged(bad)], task.rate)
+    with Publisher(task.broker, "hostile", window=100) as publisher:
+        publisher.publish([(bad.topic, bad.payload) for bad in found if not is_flagged(bad)], task.rate)
     return publisher.acknowledged + publish_flagged(task.broker, [bad for bad in found if is_flagged(bad)])
 
 
 def strangers(task: Task) -> int:
     """Publish for devices that nobody knows."""
-    publisher = Publisher(task.broker, "strangers")
     _begin()
-    publisher.publish(map(unknown, range(task.count)), task.rate)
+    with Publisher(task.broker, "strangers") as publisher:
+        publisher.publish(map(unknown, range(task.count)), task.rate)
     return publisher.acknowledged
 
 

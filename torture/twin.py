@@ -27,8 +27,8 @@ def judge_against_twin(result: Result, found: Picture, city: Path, messages: Ite
     with mosquitto_in(folder) as broker, town_in(folder, city, broker) as town:
         town.start()
         town.ready()
-        publisher = Publisher(broker)
-        publisher.publish(messages, RATE)
+        with Publisher(broker) as publisher:
+            publisher.publish(messages, RATE)
         town.until(lambda: town.settled(publisher.acknowledged), "the twin to settle", 120)
         twin = picture_of(town, base)
     apart = [f"{name}: {what}" for name, what in differences(twin, found).items() if name in SAME]
