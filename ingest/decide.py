@@ -52,6 +52,8 @@ class Wires:
     clock: Callable[[], Instant]
     leap: Instant = 1 << 62
     """Of the clock, between two looks at it: more is no passing of time, it was set, or we did not run."""
+    in_force: Callable[[], None] = lambda: None
+    """Called when a revision has come into force: what it is made of lives until the next."""
 
 
 class Decider:
@@ -162,6 +164,7 @@ class Decider:
         said = begin(engine, {**self._wires.states(), **moved}.items(), Floor(0, before.now, before.hearing))
         self._intake = intake_of(configuration.registry, engine)
         inherit(self._intake, before)
+        self._wires.in_force()
         self._given = None
         sensors = frozenset((sensor.station, sensor.quantity, sensor.device) for sensor in configuration.registry.sensors())
         return Taken(

@@ -9,7 +9,6 @@ Rule 3: a city that cannot be used changes nothing: it is an incident, and the o
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import gc
 import os
@@ -42,6 +41,7 @@ from service.apart import watched_of_files, watched_of_spool
 from service.clock import Clock, slack_of
 from service.configuration import Watched
 from service.exits import CommandError, Exit
+from service.memory import settle_memory
 from service.settings import Settings
 
 TOPICS = ("canhbao/v1/+/up",)
@@ -172,15 +172,6 @@ def start(settings: Settings, clock: Clock, broker: Broker) -> Running:
     return running
 
 
-def settle_memory() -> None:
-    """Give back what the start has used, and let the collector pass over what it has made, which lives as long as we do."""
-    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU C library; others keep less
-    if give_back is not None:
-        give_back(0)
-    gc.freeze()
-    gc.enable()
-
-
 def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> Running:
     """Make the parts and connect them; nothing runs yet."""
     path, inbox = settings.spool_file, Inbox()
@@ -195,6 +186,7 @@ def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> 
         states=lambda: _states(path),
         suspect=lambda digest, at: suspect(path, digest, at),
         clock=clock,
+        in_force=settle_memory,
         leap=round(LEAP * clock.speed),
     )
     return Running(path, inbox, session, Decider(resumed.intake, wires), committer)
