@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -19,7 +20,6 @@ from pathlib import Path
 from bench import flow, pages, restart, warning
 from bench.flow import Run
 from bench.goals import Row, rows
-from bench.processes import load
 from rig.brokers import mosquitto_program
 from rig.report import machine
 
@@ -51,7 +51,7 @@ def main() -> int:
         for number in range(1 if asked.quick else 3):
             start = time.monotonic()
             runs.append(at_hand[name]())
-            loads.append(load())
+            loads.append(os.getloadavg()[0])
             print(f"{name}, run {number + 1}: {time.monotonic() - start:.0f} s, load {loads[-1]:.1f}", flush=True)
     found = rows(runs, statistics.median)
     print(table(found))

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.processes import answer, child, published, tell
-from bench.publisher import TURN, Task
+from bench.publisher import TURN, Task, published
 from rig.brokers import Broker, embedded_in, mosquitto_in
 from rig.city import write_city
+from rig.processes import answer, child, tell
 from rig.town import Town, town_in
 
 BESIDE = ("archive", "serve", "web")

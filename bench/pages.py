@@ -21,10 +21,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.town import Town, town
+from bench.shown import Shown, shown
+from rig.processes import ROOT, answer, child, tell
 from web.public.editions import PACE_SECONDS
 
-ROOT = Path(__file__).resolve().parent.parent
 TICK = os.sysconf("SC_CLK_TCK")
 PATIENCE = 30.0
 
@@ -42,7 +42,7 @@ def measure(seconds: float = 5.0, connections: int = 16, rate: float = 2_000, li
     Returns:
         Figures by name. `page_per_core` are requests for each CPU second of the web process.
     """
-    with TemporaryDirectory(prefix="canhbao-pages-") as name, town(Path(name)) as data, website(data.folder) as (web, port):
+    with TemporaryDirectory(prefix="canhbao-pages-") as name, shown(Path(name)) as data, website(data.folder) as (web, port):
         asked = {"port": port, "connections": connections, "seconds": seconds}
         load({**asked, "seconds": 1.0})
         found = {"page_idle_cpu_percent": idle(web, seconds)}
@@ -59,10 +59,10 @@ def measure(seconds: float = 5.0, connections: int = 16, rate: float = 2_000, li
     return {name: round(value, 2) for name, value in found.items()}
 
 
-def opened(data: Town, web: subprocess.Popen[bytes], port: int, listeners: int) -> dict[str, float]:
+def opened(data: Shown, web: subprocess.Popen[bytes], port: int, listeners: int) -> dict[str, float]:
     """Open streams, and tell them of one change."""
     before = memory_of(web.pid)
-    with visitors({"port": port, "listeners": listeners}) as process:
+    with child("bench.visitors", {"port": port, "listeners": listeners}) as process:
         took = _answer(process)["opened"]
         time.sleep(2 * PACE_SECONDS)
         after = memory_of(web.pid)
@@ -115,37 +115,20 @@ def _is_there(port: int) -> bool:
         link.close()
 
 
-@contextmanager
-def visitors(task: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
-    """Start the load; it is gone afterwards."""
-    command = [sys.executable, "-m", "bench.visitors", json.dumps(task)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def load(task: dict[str, Any]) -> dict[str, float]:
     """Do a whole task."""
-    with visitors(task) as process:
+    with child("bench.visitors", task) as process:
         return _answer(process)
 
 
 def _answer(process: subprocess.Popen[str]) -> dict[str, float]:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, "the load broke off; its reason stands above"
-    answer: dict[str, float] = json.loads(line)
-    return answer
+    told: dict[str, float] = json.loads(answer(process))
+    return told
 
 
 def _tell(process: subprocess.Popen[str]) -> None:
     """Announce a change; comes back when the load is ready for it."""
-    assert process.stdin is not None
-    process.stdin.write("a change\n")
-    process.stdin.flush()
+    tell(process, "a change")
     _answer(process)
 
 

@@ -16,11 +16,12 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rig import mqtt
 from rig.city import device_of, topic_of
+from rig.processes import answer, child
 
 SPREAD = 48
 LOW, HIGH = b"0.3", b"1.5"
@@ -89,6 +90,13 @@ def _send(link: socket.socket, some: list[Frame], sent_at: dict[str, float]) -> 
         for key in frame.high:
             sent_at[key] = now
     link.sendall(b"".join([frame.data for frame in some]))
+
+
+def published(task: Task) -> dict[str, Any]:
+    """Have a task published by a process of its own."""
+    with child("bench.publisher", asdict(task)) as publisher:
+        found: dict[str, Any] = json.loads(answer(publisher))
+    return found
 
 
 def frames(task: Task) -> Iterator[Frame]:

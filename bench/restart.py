@@ -13,8 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.flow import Figures, until_received
-from bench.processes import published
-from bench.publisher import TURN, Task
+from bench.publisher import TURN, Task, published
 from rig.brokers import mosquitto_in
 from rig.city import write_city
 from rig.town import Town, town_in

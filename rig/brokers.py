@@ -44,6 +44,16 @@ class Broker:
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
+    def username(self) -> str | None:
+        """Give the name of ingest."""
+        return self.ingest[0]
+
+    @property
+    def password(self) -> str | None:
+        """Give the password of ingest."""
+        return self.ingest[1]
+
+    @property
     def pid(self) -> int:
         """Give its process id; it must run."""
         assert self.process is not None, f"{self.kind} does not run"

@@ -84,15 +84,15 @@ class Freshness:
         deadline = max(self.current_at, self.hearing.since) + patience
         return None if self.until is not None and deadline >= self.until else deadline
 
-    def is_patient(self, now: Instant) -> bool:
-        """Tell whether the silence up to an instant has come to nothing new."""
-        deadline = self.deadline()
-        return deadline is None or deadline > now or not self.hearing.hears
+    def overdue(self, now: Instant) -> Instant | None:
+        """Give the deadline that the silence up to an instant has passed, or None where it has come to nothing new."""
+        deadline = self.deadline() if self.hearing.hears else None
+        return deadline if deadline is not None and deadline <= now else None
 
     def look(self, now: Instant, value: float | None, level: int) -> list[Said]:
         """Say what a silence has come to, with what is known of the time before it."""
         said: list[Said] = []
-        while self.hearing.hears and (deadline := self.deadline()) is not None and deadline <= now:
+        while (deadline := self.overdue(now)) is not None:
             said.append(self._enter(Phase.LOST if self.phase is Phase.STALE else Phase.STALE, deadline, value, level))
         return said
 

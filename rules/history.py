@@ -124,7 +124,7 @@ class Track:
             freshness = self.freshness
             limit = freshness.limit
             if received_at - observed_at > limit:  # of a backlog: it says nothing of the present
-                is_usual = self.at and (received_at - freshness.current_at < limit or freshness.is_patient(received_at))
+                is_usual = self.at and (received_at - freshness.current_at < limit or freshness.overdue(received_at) is None)
             else:
                 is_usual = freshness.phase is _FRESH and received_at - freshness.current_at < limit
                 if is_usual:

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -22,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from rig.brokers import Broker, embedded_in, mosquitto_in, mosquitto_program
+from rig.brokers import free_port as new_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -88,11 +90,7 @@ def _missing(config: pytest.Config) -> list[str]:
 def _is_at_hand(name: str) -> bool:
     if name == "shared":
         return SHARED.is_dir()
-    return {"mosquitto": _mosquitto, "browser": _chromium, "influx": _influxd}[name]() is not None
-
-
-def _mosquitto() -> str | None:
-    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    return {"mosquitto": mosquitto_program, "browser": _chromium, "influx": _influxd}[name]() is not None
 
 
 def _chromium() -> str | None:
@@ -168,7 +166,7 @@ def shared() -> Path:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Give a function that gives a port of 127.0.0.1 on which nobody listens."""
-    return _free_port
+    return new_port
 
 
 @pytest.fixture(scope="session")
@@ -183,86 +181,20 @@ def chromium() -> str:
 # ---- brokers
 
 
-@dataclass
-class RunningBroker:
-    """A real broker that a test may end, kill and start again on the same port, with what it kept."""
-
-    kind: str
-    command: list[str]
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    client_id: str = "canhbao-ingest"
-    publisher: tuple[str | None, str | None] = (None, None)
-    """Name and password that may publish for every device."""
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while not _listens(self.host, self.port):
-            assert self.process.poll() is None, f"{self.kind} ended with {self.process.returncode}: {self.command}"
-            assert time.monotonic() < deadline, f"{self.kind} does not listen"
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._end(signal.SIGKILL)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self.process is not None:
-            self.process.send_signal(how)
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            self.process = None
-
-
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[RunningBroker]:
+def mosquitto(tmp_path: Path) -> Iterator[Broker]:
     """Give a running Mosquitto without passwords, which keeps sessions (mark the test `mosquitto`)."""
-    program = _mosquitto()
-    if program is None:
+    if mosquitto_program() is None:
         pytest.skip(REASONS["mosquitto"])
-    folder = tmp_path / "mosquitto"
-    folder.mkdir()
-    port = _free_port()
-    (folder / "mosquitto.conf").write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {folder}/\nautosave_interval 1\n"
-        "autosave_on_changes true\nmax_inflight_messages 10000\nmax_queued_messages 0\nmessage_size_limit 524288\n"
-        + ("user root\n" if os.geteuid() == 0 else "")
-    )
-    broker = RunningBroker("mosquitto", [program, "-c", str(folder / "mosquitto.conf")], "127.0.0.1", port)
-    broker.start()
-    yield broker
-    broker.stop()
+    with mosquitto_in(tmp_path / "mosquitto") as broker:
+        yield broker
 
 
 @pytest.fixture
-def embedded_broker(tmp_path: Path) -> Iterator[RunningBroker]:
+def embedded_broker(tmp_path: Path) -> Iterator[Broker]:
     """Give a running embedded broker (nats-server); `username` is that of ingest, `publisher` speaks for any device."""
-    from service.broker import prepare
-
-    prepared = prepare(tmp_path / "embedded", _free_port(), devices=[])
-    ingest, gateway = prepared.accounts.ingest, prepared.accounts.gateway
-    broker = RunningBroker(
-        "embedded",
-        list(prepared.command),
-        prepared.host,
-        prepared.port,
-        ingest.username,
-        ingest.password,
-        ingest.client_id,
-        (gateway.username, gateway.password),
-    )
-    broker.start()
-    yield broker
-    broker.stop()
+    with embedded_in(tmp_path / "embedded") as broker:
+        yield broker
 
 
 # ---- InfluxDB
@@ -365,18 +297,4 @@ def _new_influxd(folder: Path) -> RunningInflux:
     if program is None:
         pytest.skip(REASONS["influx"])
     folder.mkdir(exist_ok=True)
-    return RunningInflux(program, folder, _free_port())
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=0.2).close()
-    except OSError:
-        return False
-    return True
+    return RunningInflux(program, folder, new_port())

@@ -10,19 +10,17 @@ Rule 3: publishers are processes of their own, each on its own connection; this 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingest.quarantine import LONGEST_TOPIC, MOST_ROWS
 from rig.brokers import embedded_in, mosquitto_in
 from rig.city import device_of, write_city
+from rig.processes import answer, child
 from rig.report import Result, timed
 from rig.town import Town, town_in
 from torture.flow import Sent, Task, publish_flagged
@@ -132,15 +130,14 @@ class Books:
 def _phase(town: Town, scale: Scale, watch: Watch, books: Books, attack: Task | None) -> list[float]:
     """Publish good readings while an attack lasts, or for the calm time; gives the seconds that each good one took."""
     good = Task("good", town.broker.port, town.broker.publisher, scale.rate, (0, scale.good))
-    with _child(good) as flow:
+    with child("torture.flow", asdict(good)) as flow:
         time.sleep(1.0)  # the publisher has come up, and what a beginning costs is over
         start = time.monotonic()
         if attack is None:
             time.sleep(scale.calm)
         else:
-            with _child(attack) as attacker:
-                assert attacker.stdout is not None
-                attacker.stdout.readline()
+            with child("torture.flow", asdict(attack)) as attacker:
+                answer(attacker)
                 start = time.monotonic()
                 attacker.communicate("begin\n")
                 assert attacker.returncode == 0, f"the attack of {attack.kind} did not come to its end"
@@ -153,17 +150,6 @@ def _phase(town: Town, scale: Scale, watch: Watch, books: Books, attack: Task | 
     return [
         watch.seen[device_of(gauge), at] - left for gauge, at, left in sent if start <= left < end and (device_of(gauge), at) in watch.seen
     ]
-
-
-@contextmanager
-def _child(task: Task) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "torture.flow", task.words()]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 # ---- judgement

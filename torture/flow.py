@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from rig import mqtt
 from rig.brokers import Broker, Login
@@ -48,10 +48,6 @@ class Task:
     def broker(self) -> Broker:
         """Give where to publish."""
         return Broker("", [], self.port, publisher=(self.login[0], self.login[1]))
-
-    def words(self) -> str:
-        """Give the task as JSON."""
-        return json.dumps(asdict(self))
 
 
 def good(task: Task) -> list[Sent]:

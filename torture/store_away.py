@@ -11,23 +11,21 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rig.brokers import mosquitto_in
 from rig.city import device_of, write_city
 from rig.picture import faults
+from rig.processes import child
 from rig.report import Result, timed
 from rig.town import Town, town_in
 from torture.flow import Sent, Task
 from torture.watch import Watch, watching
 
-ROOT = Path(__file__).resolve().parent.parent
 GAUGES = 400
 SLOWER, LATEST_MS = 1.2, 20.0
 """p99 may be so many times that of before, or so many milliseconds, whichever is more."""
@@ -78,10 +76,7 @@ def _run(result: Result, scale: Away, frozen: bool, judge_speed: bool) -> None:
 def _phases(result: Result, scale: Away, town: Town, frozen: bool, judge_speed: bool) -> tuple[list[Sent], list[float]]:
     """Publish through calm, absence and return; gives what was sent, and when each began."""
     task = Task("good", town.broker.port, town.broker.publisher, scale.rate, (0, GAUGES))
-    flow = subprocess.Popen(
-        [sys.executable, "-m", "torture.flow", task.words()], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
+    with child("torture.flow", asdict(task)) as flow:
         time.sleep(scale.warm)  # the publisher has come up, and what a beginning costs is over
         marks = [time.monotonic()]
         time.sleep(scale.calm)
@@ -91,9 +86,6 @@ def _phases(result: Result, scale: Away, town: Town, frozen: bool, judge_speed: 
         marks.append(time.monotonic())
         _come_back(result, town, scale.rate, frozen, judge_speed)
         output, _ = flow.communicate()
-    finally:
-        flow.kill()
-        flow.communicate()
     return [(gauge, at, left) for gauge, at, left in json.loads(output)], marks
 
 

@@ -76,7 +76,8 @@ def run(settings: Settings, clock: Clock) -> int:
     with only_one(settings.data):
         signals = Signals()
         running = start(settings, clock, broker)
-        running.reload(settings.city, clock)  # only now: reading a large city takes longer than a restart may
+        if running.goes_on:  # only now: reading a large city takes longer than a restart may
+            running.reload(settings.city, clock)
         watch(running, signals, lambda: running.reload(settings.city, clock))
         running.stop()
     return Exit.FINE
@@ -89,6 +90,8 @@ class Running:
         self.inbox = inbox
         self.revision = ""
         """What is in force, or about to be."""
+        self.goes_on = False
+        """Under a revision that was applied before; the files may say something else by now."""
         self._spool, self._session, self._decider, self._committer = spool, session, decider, committer
         self._leaving = threading.Event()
         works = {"commit": committer.run, "decide": self._decide, "session": session.run, "log": self._move_log}
@@ -166,7 +169,7 @@ def start(settings: Settings, clock: Clock, broker: Broker) -> Running:
         running.inbox.put(in_force)
     if resumed.intake.hearing[1]:
         running.inbox.put(Deaf(clock() if is_new else resumed.last_at, "ingest did not run"))
-    running.revision = in_force.revision
+    running.revision, running.goes_on = in_force.revision, not is_new
     settle_memory()
     running.start()
     return running

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import pickle
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 
 from devices.instants import HOUR, MINUTE, Instant
 from devices.registry import Device, Registry, Sensor
+from devices.stations import LegalLevel, Station, Thresholds
 from devices.verdicts import Verdict
 from ingest.commit import Committer, Keeping
 from ingest.configuration import Configuration
@@ -31,6 +32,9 @@ from ingest.session import Pulse
 from ingest.spool import open_reader, open_spool, suspect
 from ingest.taken import Taken
 from rules.changes import Change, Kind, Phase, Said, Standing, Verb, change_id
+from rules.definition import rules_of
+from rules.engine import Engine
+from service.configuration import read_city
 
 NOW: Instant = 1_763_798_400_000_000
 LATENESS = 2 * HOUR
@@ -323,3 +327,26 @@ class Kit:
 @pytest.fixture(scope="session")
 def kit() -> Kit:
     return Kit()
+
+
+@pytest.fixture(scope="session")
+def under_shipped_rules(hue: Path) -> Callable[[Registry], Configuration]:
+    """Give a function that gives the configuration of a registry: levels at 1, 2 and 3.5 m everywhere, and the rules that are shipped."""
+    levels = (LegalLevel(1, "bd1", 1.0), LegalLevel(2, "bd2", 2.0), LegalLevel(3, "bd3", 3.5))
+    thresholds = (Thresholds("water_level", levels, 0, None, "made for a test"),)
+    documents = {name: document for name, document in read_city(hue).items() if name.startswith("rules/")}
+
+    def configured(bare: Registry) -> Configuration:
+        names = {sensor.station for sensor in bare.sensors()}
+        stations = {name: Station(name, {"vi": name}, None, 16.4, 107.5, (), thresholds) for name in names}
+        registry = replace(bare, stations=stations)
+        rules = rules_of(documents, registry)
+        return Configuration("r1", "{}", registry, lambda started_at: Engine(registry, rules, started_at))
+
+    return configured
+
+
+@pytest.fixture(scope="session")
+def city(kit: Kit, under_shipped_rules: Callable[[Registry], Configuration]) -> Configuration:
+    """Give two gauges under the rules that are shipped."""
+    return under_shipped_rules(kit.gauges(2))

@@ -7,15 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.frames import LARGEST, Malformed, split
-
-
-def length(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        value, digit = divmod(value, 128)
-        out.append(digit | (128 if value else 0))
-        if not value:
-            return bytes(out)
+from rig.mqtt import length
 
 
 def publish(topic: bytes, payload: bytes, mid: int, flags: int, properties: bytes, v5: bool) -> bytes:

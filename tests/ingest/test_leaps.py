@@ -9,27 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.instants import DAY, HOUR, MINUTE, SECOND
-from devices.registry import Registry
-from devices.stations import LegalLevel, Station, Thresholds
-from ingest.configuration import Configuration
 from ingest.inbox import Deaf, Heard, Trouble
 from ingest.lines import parse
-from rules.definition import rules_of
-from rules.engine import Engine
-from service.configuration import read_city
 
-LEVELS = (LegalLevel(1, "bd1", 1.0), LegalLevel(2, "bd2", 2.0), LegalLevel(3, "bd3", 3.5))
 LEAP = 10 * SECOND
-
-
-@pytest.fixture(scope="module")
-def city(kit, hue):
-    gauges = kit.gauges(2)
-    thresholds = (Thresholds("water_level", LEVELS, 0, None, "made for a test"),)
-    stations = {name: Station(name, {"vi": name}, None, 16.4, 107.5, (), thresholds) for name in ("st-0", "st-1")}
-    registry = Registry(gauges.city, gauges.time_zone, "", stations, gauges.devices, {})
-    rules = rules_of({name: document for name, document in read_city(hue).items() if name.startswith("rules/")}, registry)
-    return Configuration("r1", "{}", registry, lambda started_at: Engine(registry, rules, started_at))
 
 
 class World:

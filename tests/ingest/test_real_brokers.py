@@ -149,7 +149,7 @@ def test_a_broker_that_lost_what_it_kept_is_found_out(at_broker):
     broker, listening = at_broker
     broker.kill()
     folder = Path(broker.command[-1]).parent
-    for left in folder.glob("*.db*"):
+    for left in folder.rglob("*.db*"):
         left.unlink()
 
     broker.start()

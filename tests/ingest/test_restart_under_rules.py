@@ -9,28 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.instants import MINUTE, SECOND
-from devices.registry import Registry
-from devices.stations import LegalLevel, Station, Thresholds
 from ingest import decide
-from ingest.configuration import Configuration
 from ingest.inbox import Deaf, Heard
 from rules import engine as engine_module
-from rules.definition import rules_of
-from rules.engine import Engine
-from service.configuration import read_city
 
-LEVELS = (LegalLevel(1, "bd1", 1.0), LegalLevel(2, "bd2", 2.0), LegalLevel(3, "bd3", 3.5))
 VALUES = (0.3, 0.95, 1.5, 2.4, 4.2)
-
-
-@pytest.fixture(scope="session")
-def city(kit, hue):
-    gauges = kit.gauges(2)
-    thresholds = (Thresholds("water_level", LEVELS, 0, None, "made for a test"),)
-    stations = {name: Station(name, {"vi": name}, None, 16.4, 107.5, (), thresholds) for name in ("st-0", "st-1")}
-    registry = Registry(gauges.city, gauges.time_zone, "", stations, gauges.devices, {})
-    rules = rules_of({name: document for name, document in read_city(hue).items() if name.startswith("rules/")}, registry)
-    return Configuration("r1", "{}", registry, lambda started_at: Engine(registry, rules, started_at))
 
 
 readings = st.tuples(st.just("reading"), st.integers(-15, 0), st.integers(0, 4), st.integers(0, 1))
@@ -102,17 +85,11 @@ def test_a_crash_while_silences_wait_to_be_looked_at_neither_loses_nor_doubles_a
         assert (one[0], sorted(one[1]), one[2]) == (two[0], sorted(two[1]), two[2])
 
 
-def test_a_level_that_passed_to_the_next_device_is_there_after_a_crash_in_the_middle_of_a_round(kit, spooled, hue):
+def test_a_level_that_passed_to_the_next_device_is_there_after_a_crash_in_the_middle_of_a_round(kit, spooled, under_shipped_rules):
     until = kit.now + 40 * MINUTE
     old, new = kit.sensor("wl-0", valid_to=until), kit.sensor("wl-1", valid_from=until)
     others = [kit.sensor(f"a-{number}", f"a-{number}") for number in range(6)]
-    registry = kit.registry_of(old, new, *others)
-    thresholds = (Thresholds("water_level", LEVELS, 0, None, "made for a test"),)
-    names = {sensor.station for sensor in registry.sensors()}
-    stations = {name: Station(name, {"vi": name}, None, 16.4, 107.5, (), thresholds) for name in names}
-    registry = Registry(registry.city, registry.time_zone, "", stations, registry.devices, {})
-    rules = rules_of({name: document for name, document in read_city(hue).items() if name.startswith("rules/")}, registry)
-    configuration = Configuration("r1", "{}", registry, lambda started_at: Engine(registry, rules, started_at))
+    configuration = under_shipped_rules(kit.registry_of(old, new, *others))
 
     with pytest.MonkeyPatch.context() as patch, spooled(configuration) as spool:
         patch.setattr(decide, "FEWEST", 1)

@@ -29,7 +29,7 @@ CITY = Path(__file__).resolve().parent.parent / "config" / "hue"
 HISTORY = 48 * HOUR
 
 
-class Town:
+class Shown:
     """A data folder with the shipped city: every gauge reports, one is above a level; as the other programs would write it."""
 
     def __init__(self, folder: Path) -> None:
@@ -121,9 +121,9 @@ def _levels(registry: Registry, sensor: Sensor, now: Instant) -> tuple[Any, ...]
 
 
 @contextmanager
-def town(folder: Path) -> Iterator[Town]:
-    """Make a town whose ingest gives signs of life."""
-    made = Town(folder)
+def shown(folder: Path) -> Iterator[Shown]:
+    """Make such a folder, whose ingest gives signs of life."""
+    made = Shown(folder)
     try:
         with _each_second(made.beat):
             yield made

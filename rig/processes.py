@@ -1,25 +1,21 @@
-"""Modules of this folder as processes: started with a task as JSON, spoken to by lines, gone afterwards."""
+"""Modules as processes: started with a task as JSON, spoken to by lines, gone afterwards."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-from bench.publisher import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
 def child(module: str, given: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
-    """Start a module of ours with its task; it is gone afterwards."""
+    """Start a module of ours, such as `bench.publisher`, with its task; it is gone afterwards."""
     command = [sys.executable, "-m", module, json.dumps(given)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -42,15 +38,3 @@ def tell(process: subprocess.Popen[str], word: str) -> None:
     assert process.stdin is not None
     process.stdin.write(f"{word}\n")
     process.stdin.flush()
-
-
-def published(task: Task) -> dict[str, Any]:
-    """Have a task published by a process of its own."""
-    with child("bench.publisher", asdict(task)) as publisher:
-        found: dict[str, Any] = json.loads(answer(publisher))
-    return found
-
-
-def load() -> float:
-    """Give the machine's load of the last minute."""
-    return os.getloadavg()[0]
