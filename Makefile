@@ -6,19 +6,29 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: setup demo check test bench torture lint fix types docs lock clean
+.PHONY: setup demo check test stack secrets bench torture lint fix types docs lock clean
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "canhbao needs Python 3.11 to 3.13; this is %d.%d. Name another with: make setup PYTHON=python3.12" % v)'
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# --no-deps: the lock is complete; left to look, pip takes the newest coverage[toml] and then refuses it for its missing hash.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup
-	$(BIN)/canhbao demo $(ARGS)
+	$(if $(filter real,$(STACK)),$(BIN)/python -m rig.stack,$(BIN)/canhbao demo) $(ARGS)
+
+# The configuration of docker-compose.yml without containers: mosquitto and influxd from PATH (or INFLUXD), and the flood through all of it.
+stack: setup
+	$(BIN)/python -m rig.stack --until-end --plain $(ARGS)
+
+# What docker-compose.yml mounts: made once, never overwritten. For devices elsewhere: make secrets ARGS="--host mqtt.example.org"
+secrets: setup
+	$(BIN)/canhbao secrets $(ARGS)
+	@[ -e .env ] || echo "STACK_UID=$$(stat -c %u secrets)" > .env
 
 check: setup lint types test
 
@@ -47,6 +57,8 @@ docs: setup
 
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra build --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet \
+	    --constraint requirements.lock --output-file requirements.runtime.lock
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -25,17 +25,10 @@ BELIEVED_AFTER = 3
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The changes of one place that were read so far. One that is in neither is not known yet."""
+    """Changes of one place that were read so far, as many as a question needs. One that is in neither is not known yet."""
 
     standing: Mapping[str, Change]
     withdrawn: Mapping[str, Change]
-
-    def highest(self, from_at: Instant, to_at: Instant | None = None) -> int:
-        """Give the highest level that was reached between two instants and stands; 0 for none."""
-        return max(
-            (change.level for change in self.standing.values() if change.kind in UPWARDS and _is_within(change.at, from_at, to_at)),
-            default=0,
-        )
 
     def has_raise_at(self, at: Instant) -> bool:
         """Tell whether an episode that began at this instant stands."""
@@ -74,7 +67,7 @@ def follow(alarm: Alarm | None, standing: Standing, known: Known, frame: Frame, 
     Args:
         alarm: its latest one, None where there never was one.
         standing: of its primary sensor.
-        known: the changes of the place.
+        known: the raises at the instant at which that alarm began, those that were withdrawn too.
         frame: status and revision.
         owed: somebody was told of the alarm and not yet of its end.
         lowest: value of the lowest level of the place now, None where none is known.
@@ -125,8 +118,8 @@ def past(known: Known, alarms: Iterable[Alarm], frame: Frame, interval: Span) ->
     Give an ended alarm for each episode that rose and ended before anybody looked.
 
     Args:
-        known: the changes of a place.
-        alarms: all alarms of the place.
+        known: the changes of a place, from the beginning of an episode on.
+        alarms: those of the place that were open then, or began later.
         frame: status and revision.
         interval: expected span between two readings of its sensor.
     """
@@ -281,7 +274,3 @@ def _ended_before(begun: Change, over: Change, frame: Frame, interval: Span) -> 
 
 def _overlaps(alarm: Alarm, from_at: Instant, to_at: Instant) -> bool:
     return from_at <= (to_at if alarm.ended_at is None else alarm.ended_at) and alarm.opened_at <= to_at
-
-
-def _is_within(at: Instant, from_at: Instant, to_at: Instant | None) -> bool:
-    return from_at <= at and (to_at is None or at <= to_at)

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine
 from alerts.channels.port import Channel, DeliveryError, Message, Receipt, Recipient
 from alerts.ledger import deliveries
 from alerts.ledger.deliveries import Claim, Failure, State
+from alerts.ledger.opening import may_be_lost
 from alerts.model import Notice
 from devices.instants import MINUTE, SECOND, Instant, Span
 
@@ -75,6 +76,7 @@ class Deliverer:
         recipients: Recipients,
         clock: Callable[[], Instant],
         *,
+        reader: Engine | None = None,
         pace: Pace = Pace(),
         real: Callable[[], int] = lambda: time.time_ns() // 1000,
         chance: Callable[[], float] = random.random,
@@ -87,11 +89,13 @@ class Deliverer:
             channels: by the names that policy and recipients use.
             recipients: who gets a notice by a channel.
             clock: of the city, real or a rehearsal's.
+            reader: of the ledger too, for questions, which then wait for no writer; without one, `engine`.
             pace: sizes and spans.
             real: microseconds of real time since 1970.
             chance: a number from 0 to 1, for the jitter of retries.
         """
-        self._engine = engine
+        self._engine, self._claiming = engine, may_be_lost(engine)
+        self._reader = reader or engine
         self._channels = dict(channels)
         self._recipients = recipients
         self._clock = clock
@@ -154,32 +158,32 @@ class Deliverer:
             on_death(error)
 
     def _claim(self, channel: str, now: Instant) -> Claim | None:
-        with self._engine.begin() as connection:
+        with self._claiming.begin() as connection:  # a lost claim is made again
             return deliveries.claim(connection, channel, now=now, real_now=self._real(), lease=self._pace.lease)
 
     def _turn(self, claimed: Claim, clock: Callable[[], Instant]) -> Round:
         """Send one page; ends early when the turn is over, the notice expires, or the delivery is no longer ours."""
         batch, sent, failed = self._batch(claimed), 0, 0
-        held, ends_at, attempted = claimed, self._real() + self._pace.turn, 0
-        for recipient, attempts in batch:
+        held, ends_at = claimed, self._real() + self._pace.turn
+        for number, (recipient, attempts) in enumerate(batch, 1):
             if self._stopping.is_set() or self._real() >= ends_at or clock() >= claimed.notice.expires_at:
                 break
             result = self._attempt(claimed.channel, Message(claimed.notice, recipient), attempts)
+            sent, failed = sent + isinstance(result, Receipt), failed + isinstance(result, Failure)
             with self._engine.begin() as connection:
                 lease = self._real() + self._pace.lease
                 renewed = deliveries.record(connection, held, recipient.id, result, now=clock(), lease=lease)
-            attempted += 1
-            sent, failed = sent + isinstance(result, Receipt), failed + isinstance(result, Failure)
-            if renewed is None:
-                return Round(claimed.notice.id, sent, failed)
-            held = renewed
-        exhausted = attempted == len(batch) < self._pace.page
+                if renewed is None:
+                    return Round(claimed.notice.id, sent, failed)
+                held = renewed
+                if number == len(batch) < self._pace.page:  # all are attempted: given back in the same transaction
+                    return Round(claimed.notice.id, sent, failed, deliveries.release(connection, held, exhausted=True, now=clock()))
         with self._engine.begin() as connection:
-            return Round(claimed.notice.id, sent, failed, deliveries.release(connection, held, exhausted=exhausted, now=clock()))
+            return Round(claimed.notice.id, sent, failed, deliveries.release(connection, held, exhausted=not batch, now=clock()))
 
     def _batch(self, held: Claim) -> list[tuple[Recipient, int]]:
         """Give whom to try now, with the attempts made before."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             if held.state is State.RETRYING:
                 return deliveries.due_failures(connection, held, real_now=self._real(), most=self._pace.page)
             fresh = self._recipients(connection, held.notice, held.channel, held.cursor, self._pace.page)

@@ -85,6 +85,8 @@ class Reason(StrEnum):
     """We do not hear the broker; what we believe may be old."""
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
+    HELD = "held"
+    """A restored service says nothing before an operator has looked (alerts/ledger/holding.py)."""
 
 
 @dataclass(frozen=True, slots=True)

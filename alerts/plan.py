@@ -4,7 +4,7 @@ What stands against what an audience was last told -> what to tell it now, or wh
 Rule 1: a notice is the difference between the two. Nothing is remembered but what was told, so nothing that was missed can be lost.
 Rule 2: who was told of a level is followed up and down until the end; only the first word waits for the audience's own level.
 Rule 3: what speaks of the present needs a present reading. A correction and an operator's end do not.
-Rule 4: ends are never swallowed: no silence and no missing approval withholds them.
+Rule 4: ends are never swallowed: no silence and no missing approval withholds them. While all is held they wait, and stay owed.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class Context:
     """Since when things are withheld from this audience because no reading is of the present."""
     earlier: frozenset[Reason] = frozenset()
     """Why things were withheld from this audience before, about this alarm."""
+    is_held: bool = False
+    """Nothing is told to anybody until an operator releases."""
 
 
 def plan(alarm: Alarm, told: Told, policy: Policy, context: Context, now: Instant) -> tuple[Draft | Withheld, ...]:
@@ -172,6 +174,8 @@ def _obstacle(
     alarm: Alarm, audience: Audience, kind: NoticeKind, policy: Policy, context: Context, *, is_too_old: bool = False
 ) -> Reason | None:
     """The first reason that stands against telling, or None."""
+    if context.is_held:
+        return Reason.HELD
     residents = audience is Audience.RESIDENTS
     if residents and not context.hears and (kind in OF_THE_PRESENT or kind is NoticeKind.LOST):
         return Reason.HEADQUARTERS_DEAF

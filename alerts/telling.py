@@ -13,14 +13,12 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
-from alerts.alarms import Known
-from alerts.ledger import alarms, changes, incidents, notices, reading
-from alerts.ledger.reading import Silence
+from alerts.ledger import alarms, changes, holding, incidents, notices, reading
 from alerts.model import Alarm, Audience, Notice, Reason, Status, Told, Withheld
 from alerts.plan import Context, Draft, plan, told_after
 from alerts.policy import Policy
-from devices.instants import DAY, Instant, Span
-from devices.registry import Registry, Sensor, is_valid
+from devices.instants import Instant
+from devices.registry import Registry, Sensor
 from devices.stations import Thresholds
 
 Words: TypeAlias = tuple[dict[str, Any], dict[str, dict[str, str]]]
@@ -31,8 +29,6 @@ Place: TypeAlias = tuple[str, str]
 """(station, quantity)."""
 
 NO_WORDS = "no_words"
-REACH: Span = DAY
-"""How far before an alarm began its changes are looked at: more than any lateness by which its beginning can move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +46,10 @@ class Desk:
         station = self.registry.stations.get(place[0])
         return station.thresholds_at(place[1], at) if station else None
 
-    def driving(self, now: Instant) -> dict[Place, Sensor]:
-        """Give the sensor that drives the alarm of each place now; where one was exchanged for another, the one that is valid."""
-        primary = (sensor for sensor in self.registry.sensors() if sensor.primary)
-        return {(sensor.station, sensor.quantity): sensor for sensor in primary if is_valid(sensor, now)}
+    def driving(self, now: Instant, places: Collection[Place]) -> dict[Place, Sensor]:
+        """Give the sensor that drives the alarm of each of some places now; where one was exchanged for another, the one that is valid."""
+        found = ((place, self.registry.primary(*place, now)) for place in places)
+        return {place: sensor for place, sensor in found if sensor is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +61,6 @@ class Step:
     """For the first time."""
 
 
-class Memory:
-    """The changes of places, as far back as an alarm needs them; each is read once in a step."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._known: dict[tuple[Place, Instant | None], Known] = {}
-
-    def fetch(self, found: Collection[Alarm]) -> None:
-        """Read for all of these alarms at once."""
-        wanted = [alarm for alarm in found if (place_of(alarm), alarm.opened_at) not in self._known]
-        known = changes.known_of_alarms(self._connection, [alarm.id for alarm in wanted], REACH)
-        self._known |= {(place_of(alarm), alarm.opened_at): known[alarm.id] for alarm in wanted}
-
-    def of(self, place: Place, since: Instant | None = None) -> Known:
-        """Give what is known of a place, all or from a day before an instant on."""
-        key = place, since
-        if key not in self._known:
-            self._known[key] = changes.known_of(self._connection, *place, None if since is None else since - REACH)
-        return self._known[key]
-
-
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A draft with what it came from."""
@@ -95,19 +70,30 @@ class Planned:
     told: Told
 
 
-def tell(connection: Connection, found: Sequence[Alarm], memory: Memory, desk: Desk, now: Instant, *, hears: bool) -> Step:
+def tell(connection: Connection, found: Sequence[Alarm], desk: Desk, now: Instant, *, hears: bool) -> Step:
     """Plan for each alarm and audience, and write what is decided."""
-    memory.fetch(found)
     told = alarms.told_of(connection, [alarm.id for alarm in found])
+    highest = changes.highest_of_alarms(connection, [alarm.id for alarm in found])
+    withdrawn = changes.withdrawn_of(connection, [each.level_id for each in told.values() if each.level_id is not None])
     earlier = _by_audience(notices.withheld_of(connection, [alarm.id for alarm in found]))
     silences = reading.silences(connection, now)
+    is_held = holding.is_held(connection)
     planned: list[Planned] = []
     withheld: list[Withheld] = []
     for alarm in found:
         for audience in Audience:
             before = told.get((alarm.id, audience), Told(alarm.id, audience))
             kept = earlier.get((alarm.id, audience), [])
-            context = _context(alarm, before, memory, desk, silences, kept, now, hears=hears)
+            context = Context(
+                from_level=_from_level(alarm, audience, desk, now),
+                highest=highest.get(alarm.id, 0),
+                is_told_level_withdrawn=before.level_id in withdrawn,
+                is_silenced=any(silence.covers(alarm.station, alarm.quantity) for silence in silences),
+                is_held=is_held,
+                hears=hears,
+                not_current_since=min((each.at for each in kept if each.reason is Reason.NOT_CURRENT), default=None),
+                earlier=frozenset(each.reason for each in kept),
+            )
             for decision in plan(alarm, before, desk.policy, context, now):
                 if isinstance(decision, Draft):
                     planned.append(Planned(decision, alarm, before))
@@ -122,20 +108,9 @@ def place_of(alarm: Alarm) -> Place:
     return alarm.station, alarm.quantity
 
 
-def _context(
-    alarm: Alarm, told: Told, memory: Memory, desk: Desk, silences: list[Silence], kept: list[Withheld], now: Instant, *, hears: bool
-) -> Context:
-    known = memory.of(place_of(alarm), alarm.opened_at)
+def _from_level(alarm: Alarm, audience: Audience, desk: Desk, now: Instant) -> int | None:
     thresholds = desk.thresholds(place_of(alarm), alarm.observed_at or now)
-    return Context(
-        from_level=desk.policy.from_level(alarm.rule, told.audience, thresholds),
-        highest=known.highest(alarm.opened_at, alarm.ended_at),
-        is_told_level_withdrawn=told.level_id in known.withdrawn,
-        is_silenced=any(silence.covers(alarm.station, alarm.quantity) for silence in silences),
-        hears=hears,
-        not_current_since=min((each.at for each in kept if each.reason is Reason.NOT_CURRENT), default=None),
-        earlier=frozenset(each.reason for each in kept),
-    )
+    return desk.policy.from_level(alarm.rule, audience, thresholds)
 
 
 def _issue(connection: Connection, planned: list[Planned], desk: Desk, now: Instant) -> list[Notice]:

@@ -15,12 +15,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from bench import flow, pages, restart, warning
+from bench import flow, influx, pages, restart, warning
 from bench.flow import Run
 from bench.goals import Row, rows
 from rig.brokers import mosquitto_program
+from rig.influxd import FIX, influxd_program
 from rig.report import machine
 
 ONE = Run("one", "flat out, one a message", "mosquitto", 200_000, 10_000, null=True)
@@ -28,7 +30,8 @@ PACKED = Run("packed", "flat out, 20 a message", "mosquitto", 20_000, 10_000, pa
 PACED = Run("paced", "10,000/s, one a message", "mosquitto", 150_000, 10_000, rate=10_000)
 EMBEDDED = Run("embedded", "flat out, one a message", "embedded", 10_000, 500)
 QUICKER = 5
-NEEDS_MOSQUITTO = ("one", "packed", "paced", "warning", "restart")
+NEEDS_MOSQUITTO = ("one", "packed", "paced", "warning", "restart", "influx")
+NEEDS_INFLUXD = ("influx",)
 
 
 def main() -> int:
@@ -47,6 +50,9 @@ def main() -> int:
     for name in asked.parts or at_hand:
         if name in NEEDS_MOSQUITTO and mosquitto_program() is None:
             print(f"{name}: left out, there is no mosquitto; install it from the distribution", flush=True)
+            continue
+        if name in NEEDS_INFLUXD and influxd_program() is None:
+            print(f"{name}: left out, there is no influxd; {FIX}", flush=True)
             continue
         for number in range(1 if asked.quick else 3):
             start = time.monotonic()
@@ -68,6 +74,7 @@ def parts(*, quick: bool) -> dict[str, Callable[[], Mapping[str, float]]]:
         **{run.name: _flow(run, share) for run in (ONE, PACKED, PACED, EMBEDDED)},
         "warning": lambda: _cut("warning", warning.measure(200 // share)),
         "restart": lambda: _cut("restart", restart.measure(10_000 // share, 100_000 // share)),
+        "influx": lambda: _cut("influx", influx.measure(1_000_000 // share, replace(PACED, messages=PACED.messages // share))),
         "pages": lambda: _cut("pages", pages.measure(seconds=5 / share)),
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from rig.processes import answer, child, tell
 from rig.town import Town, town_in
 
 BESIDE = ("archive", "serve", "web")
+AGO = 12
+"""Turns that lie between the newest reading and the present: ten thousand gauges that come back to it within a second are another matter."""
 PATIENCE = 300.0
 Figures = dict[str, float]
 
@@ -48,20 +51,20 @@ class Run:
         return 1 + -(-self.messages // self.gauges) * self.packed
 
 
-def measure(run: Run) -> Figures:
-    """Do a run; raises AssertionError where something is missing."""
+def measure(run: Run, more: Mapping[str, str] = {}) -> Figures:
+    """Do a run, the programs beside ingest with more settings; raises AssertionError where something is missing."""
     with TemporaryDirectory(prefix="canhbao-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         city = write_city(folder / "city", run.gauges)
         broker = stack.enter_context(mosquitto_in(folder, durable=False) if run.broker == "mosquitto" else embedded_in(folder))
-        town = stack.enter_context(town_in(folder, city, broker))
+        town = stack.enter_context(town_in(folder, city, broker, more=more))
         return _measure(run, broker, town)
 
 
 def _measure(run: Run, broker: Broker, town: Town) -> Figures:
     town.data.mkdir()
     who = {"username": broker.ingest[0], "password": broker.ingest[1], "client_id": broker.client_id, "port": broker.port}
-    first_at = (time.time_ns() // 1_000_000 // TURN - run.turns) * TURN
+    first_at = (time.time_ns() // 1_000_000 // TURN - run.turns - AGO) * TURN
     task = Task(broker.port, run.gauges, run.gauges, first_at, 1, 1e9, 0, *broker.publisher)
     main = replace(task, messages=run.messages, packed=run.packed, rate=run.rate, first_turn=1)
     null = null_rate(broker, main) if run.null else {}
@@ -106,7 +109,7 @@ def null_rate(broker: Broker, task: Task) -> Figures:
 
 def audit(town: Town, readings: int) -> None:
     """Wait until the store holds everything, read spool and store back, and compare them with what was sent."""
-    town.until(lambda: (town.one("store.db", "SELECT max(reached) FROM cursor") or 0) >= town.last_batch(), "archive to catch up", PATIENCE)
+    town.until(lambda: town.archived_up_to() >= town.last_batch(), "archive to catch up", PATIENCE)
     counters, stored = town.books(), town.one("store.db", "SELECT count(*) FROM reading")
     assert counters.get("quarantined", 0) == 0, f"bad: {counters}"
     assert counters["archived"] == readings, f"{readings} published, the books say {counters}"

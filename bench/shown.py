@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from alerts.ledger import alarms
-from alerts.ledger.opening import ledger_url, migrate, open_ledger
+from alerts.ledger.migrating import migrate
+from alerts.ledger.opening import ledger_url, open_ledger
 from alerts.model import Alarm, Audience, Handling, Status, Told
 from devices.instants import HOUR, MINUTE, SECOND, Instant
 from devices.registry import Registry, Sensor
@@ -84,7 +85,10 @@ class Shown:
         with closing(open_writer(self.folder / "store.db")) as store:
             store.execute("BEGIN")
             for number, each in enumerate(primary, 1):
-                store.execute("INSERT INTO series VALUES (?, ?, ?, ?)", (number, each.station, each.quantity, each.device))
+                store.execute(
+                    "INSERT INTO series (id, station, quantity, device) VALUES (?, ?, ?, ?)",
+                    (number, each.station, each.quantity, each.device),
+                )
                 rows = [(number, at, _value(each, at), 1, at + SECOND) for at in range(self._now - HISTORY, self._now, 10 * MINUTE)]
                 rows.append((number, self._now, _value(each, self._now), 1, self._now))
                 store.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?)", rows)

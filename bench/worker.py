@@ -17,6 +17,10 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+from service.memory import keep_giving_back, keep_together, leave_out_looks
+
+leave_out_looks()  # as the program does
+
 from devices.instants import MILLISECOND
 from ingest.commit import Committer
 from ingest.connection import Broker
@@ -84,6 +88,8 @@ def measure() -> None:
 
 
 if __name__ == "__main__":
+    keep_together()
+    keep_giving_back()
     given = json.loads(sys.argv[1])
     configure_logs(LogSettings(level="warning"), "bench")
     place = Broker("127.0.0.1", given["port"], given["client_id"], ingest.TOPICS, given.get("username"), given.get("password"))

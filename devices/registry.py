@@ -7,7 +7,7 @@ Rule 2: one primary sensor per station and quantity drives its alarm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from devices.instants import Instant, Span
@@ -65,6 +65,8 @@ class Registry:
     wards: dict[str, Ward]
     emergency: dict[str, str] = field(default_factory=dict)
     """Numbers to call in danger, by service: `rescue`, `police`, `fire`, `ambulance`."""
+    _primaries: dict[tuple[str, str], list[Sensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By place; made when it is first asked for, as not every program asks."""
 
     def sensors(self) -> Iterator[Sensor]:
         """Give every sensor."""
@@ -73,10 +75,17 @@ class Registry:
 
     def primary(self, station: str, quantity: str, observed_at: Instant) -> Sensor | None:
         """Give the sensor that drives the alarm of a station and quantity at an instant."""
-        for sensor in self.sensors():
-            if sensor.primary and sensor.station == station and sensor.quantity == quantity and is_valid(sensor, observed_at):
-                return sensor
-        return None
+        if not self._primaries:
+            self._primaries.update(_primaries(self.sensors()))
+        return next((sensor for sensor in self._primaries.get((station, quantity), ()) if is_valid(sensor, observed_at)), None)
+
+
+def _primaries(sensors: Iterable[Sensor]) -> dict[tuple[str, str], list[Sensor]]:
+    found: dict[tuple[str, str], list[Sensor]] = {}
+    for sensor in sensors:
+        if sensor.primary:
+            found.setdefault((sensor.station, sensor.quantity), []).append(sensor)
+    return found
 
 
 def is_valid(sensor: Sensor, observed_at: Instant) -> bool:

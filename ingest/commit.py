@@ -26,13 +26,13 @@ from queue import Empty, SimpleQueue
 
 from devices.instants import Instant
 from ingest.floor import Floor, last_hearing, read_floor, write_floor
-from ingest.inbox import Receipt
+from ingest.inbox import Incident, Receipt
 from ingest.quarantine import Quarantine
 from ingest.rows import CHANGE, change_row, counts_of, store_counts, store_rare
 from ingest.session import Pulse
 from ingest.spool import SpoolError, open_spool, set_meta
 from ingest.taken import Taken
-from ingest.trim import trim
+from ingest.trim import Limits, trim
 
 LINGER = 0.005
 MOST = 5_000
@@ -52,6 +52,7 @@ class Keeping:
     session: str
     """Name of the broker's session; remembered, so that its loss is noticed after a restart too."""
     quarantine_bytes: int = 256 * 1024 * 1024
+    budget_bytes: int | None = None
 
 
 class Committer:
@@ -63,6 +64,7 @@ class Committer:
         acknowledge: Callable[[list[Receipt]], None],
         pulse: Callable[[], Pulse],
         clock: Callable[[], Instant],
+        tell: Callable[[Incident], None] = lambda _: None,
     ) -> None:
         """
         Make a committer that does not run yet.
@@ -72,8 +74,10 @@ class Committer:
             acknowledge: called after each commit; must not block.
             pulse: tells how the session is, for the heartbeat.
             clock: the world's, for the heartbeat and for trimming.
+            tell: hears what somebody should know of the spool; must not block.
         """
-        self._keeping, self._acknowledge, self._pulse, self._clock = keeping, acknowledge, pulse, clock
+        self._keeping, self._acknowledge, self._pulse, self._clock, self._tell = keeping, acknowledge, pulse, clock, tell
+        self._limits = Limits(keeping.store, keeping.budget_bytes)
         self._waiting: deque[Taken | threading.Event] = deque()
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._awaits = _AWAITS_NOTHING
@@ -135,7 +139,7 @@ class Committer:
             settled.set()
         if beats:
             self._beat_at = time.monotonic() + BEAT
-            trim(spool, self._keeping.store, self._floor.ordinal, self._clock())
+            trim(spool, self._limits, self._floor.ordinal, self._clock(), self._tell)
 
     def _gather(self) -> tuple[list[Taken], threading.Event | None]:
         """Give the next group, and the event to set once it is on the disk."""

@@ -38,6 +38,10 @@ class Trouble(StrEnum):
     CONFIGURATION_APPLIED = "configuration_applied"
     CONFIGURATION_REFUSED = "configuration_refused"
     """A file of the city cannot be used; nothing was changed."""
+    SPOOL_FILLS = "spool_fills"
+    """Much of its budget of bytes is used: a part of the archive is away."""
+    SPOOL_OVER_BUDGET = "spool_over_budget"
+    """Batches go that a part of the archive does not have; it gets them from the store."""
     POISON = "poison"
     """A message ended us more than once; it is kept in quarantine, unread."""
 

@@ -3,7 +3,7 @@ Rejections -> rows that can be looked at, within a bound of bytes.
 
 Rule 1: a row and its count stay; where bytes are short, the oldest payloads are emptied; beyond MOST_ROWS the oldest rows go, and only
         the counters still tell of them.
-Rule 2: rows older than KEPT go when others come. Nobody else deletes here: the bytes that are kept are counted, not measured again.
+Rule 2: rows older than KEPT (see `age`) go when others come. Nobody else deletes here: the bytes that are kept are counted, not measured again.
 Rule 3: all of it happens within the transaction of the caller.
 """
 
@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from devices.instants import DAY, Instant, Span
+from ingest.age import present
 from ingest.taken import Rejection
 
 LONGEST_TOPIC = 256
@@ -38,7 +39,7 @@ class Quarantine:
         self._bytes += sum(len(row[3]) for row in rows)
         while self._bytes > self._bound:
             self._empty_some()
-        self._forget_some(received_at - KEPT)
+        self._forget_some(received_at)
 
     def _empty_some(self) -> None:
         found = self._spool.execute(
@@ -51,12 +52,18 @@ class Quarantine:
             if self._bytes <= self._bound:
                 return
 
-    def _forget_some(self, before: Instant) -> None:
+    def _forget_some(self, now: Instant) -> None:
         """Let the oldest rows go, and those above MOST_ROWS: a device that sends nothing but rubbish must not fill the disk."""
         (newest,) = self._spool.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()
         oldest = "SELECT id, received_at FROM quarantine ORDER BY id LIMIT ?"
-        (old,) = self._spool.execute(f"SELECT coalesce(max(id), 0) FROM ({oldest}) WHERE received_at < ?", (_STEP, before)).fetchone()  # noqa: S608 - ours
+        old = self._older(oldest, now - KEPT)
+        if old:  # by the clock alone
+            seen = present(self._spool, now)
+            old = 0 if seen is None else self._older(oldest, seen - KEPT)
         gone = (max(old, newest - MOST_ROWS),)
         (size,) = self._spool.execute("SELECT coalesce(sum(length(payload)), 0) FROM quarantine WHERE id <= ?", gone).fetchone()
         self._spool.execute("DELETE FROM quarantine WHERE id <= ?", gone)
         self._bytes -= size
+
+    def _older(self, oldest: str, before: Instant) -> int:
+        return int(self._spool.execute(f"SELECT coalesce(max(id), 0) FROM ({oldest}) WHERE received_at < ?", (_STEP, before)).fetchone()[0])  # noqa: S608 - ours

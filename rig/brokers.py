@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from rig.serving import Serving
 from service.broker import answers, free_port, prepare
 
-PATIENCE = 15.0
 Login = tuple[str | None, str | None]
 """Name and password; None and None where nobody asks."""
 
@@ -28,7 +26,7 @@ __all__ = ["Broker", "Login", "embedded_in", "free_port", "mosquitto_in", "mosqu
 
 
 @dataclass
-class Broker:
+class Broker(Serving):
     """A broker as a child of ours."""
 
     kind: str
@@ -41,7 +39,6 @@ class Broker:
     publisher: Login = (None, None)
     """May speak for every device."""
     host: str = "127.0.0.1"
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def username(self) -> str | None:
@@ -53,48 +50,13 @@ class Broker:
         """Give the password of ingest."""
         return self.ingest[1]
 
-    @property
-    def pid(self) -> int:
-        """Give its process id; it must run."""
-        assert self.process is not None, f"{self.kind} does not run"
-        return self.process.pid
+    def command_line(self) -> list[str]:
+        """Give what starts it."""
+        return self.command
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE
-        while not answers(self.host, self.port):
-            assert self.process.poll() is None, f"{self.kind} ended with {self.process.returncode}: {self.command}"
-            assert time.monotonic() < deadline, f"{self.kind} does not answer within {PATIENCE:g} s"
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """Ask it to end; it writes what it holds."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Kill -9."""
-        self._end(signal.SIGKILL)
-
-    def freeze(self) -> None:
-        """SIGSTOP: connections stay open and nobody answers."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        os.kill(self.pid, signal.SIGCONT)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self.process is None:
-            return
-        self.process.send_signal(signal.SIGCONT)
-        self.process.send_signal(how)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
+    def is_ready(self) -> bool:
+        """Tell whether it answers."""
+        return answers(self.host, self.port)
 
 
 def mosquitto_program() -> str | None:
@@ -150,7 +112,7 @@ def _running(broker: Broker) -> Iterator[Broker]:
         broker.kill()
 
 
-def until_listening(port: int, within: float = PATIENCE) -> None:
+def until_listening(port: int, within: float = 15.0) -> None:
     """Wait until somebody listens on a port of 127.0.0.1."""
     deadline = time.monotonic() + within
     while True:

@@ -54,7 +54,7 @@ class Harm:
 
 
 class Proxy:
-    """Listens on a port of 127.0.0.1 for as long as the `with` lasts. `accepted` and `passed` may be read by others."""
+    """Listens on a port of 127.0.0.1 for as long as the `with` lasts. `accepted`, `passed` and `taken` may be read by others."""
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         """
@@ -65,8 +65,8 @@ class Proxy:
             tls: spoken to the client; the broker is spoken to without.
         """
         self.target, self.tls, self.weather = port, tls, Weather()
-        self.accepted = self.passed = 0
-        """Connections taken, and bytes that went to the client."""
+        self.accepted = self.passed = self.taken = 0
+        """Connections taken, bytes that went to the client, and bytes that came from it."""
         self.instead: Callable[[socket.socket], None] | None = None
         """Serves a new connection in the broker's place; the socket is closed after it."""
         self.harms: deque[Harm] = deque()
@@ -160,7 +160,7 @@ class Proxy:
                 up.put(opened)
                 down.put(answer)
             self.passed += down.deliver()
-            up.deliver()
+            self.taken += up.deliver()
 
 
 def _readable(lanes: dict[socket.socket, Lane], wait: float) -> list[socket.socket]:

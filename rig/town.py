@@ -130,20 +130,40 @@ class Town:
             time.sleep(0.02)
         return time.monotonic() - start
 
-    def settled(self, readings: int) -> bool:
-        """Tell whether so many readings are in the books, all in the store, all changes in the ledger, and nobody waits to be told."""
+    def settled(self, readings: int, unlike: int = 0) -> bool:
+        """
+        Tell whether so many readings are in the books, all in every archive, all changes in the ledger, and nobody waits to be told.
+
+        `unlike`: so many of them differ. Where a process was killed, what the broker gives again counts as received before the last has come.
+        """
+        return not self.unsettled(readings, unlike)
+
+    def unsettled(self, readings: int, unlike: int = 0) -> str:
+        """Say what is still on its way; nothing where all has arrived."""
         books = self.books()
-        if books.get("received", 0) < readings or self.one("store.db", "SELECT max(reached) FROM cursor") != self.last_batch():
-            return False
+        if (received := books.get("received", 0)) < readings:
+            return f"{received:,} of {readings:,} readings are in the books"
+        if (placed := books.get("archived", 0) + books.get("quarantined", 0)) < unlike:
+            return f"{placed:,} of {unlike:,} different readings are archived or in quarantine"
+        if (archived := self.archived_up_to()) < (last := self.last_batch()):
+            return f"the archive has batch {archived:,} of {last:,}"
         changed = self.one("spool.db", "SELECT max(ordinal) FROM change") or 0
-        read = self.one("ledger.db", "SELECT ordinal FROM cursor WHERE name = 'changes'") or 0
-        return read >= changed and not self.rows("ledger.db", "SELECT 1 FROM delivery WHERE state IN ('waiting', 'retrying') LIMIT 1")
+        if (read := self.one("ledger.db", "SELECT ordinal FROM cursor WHERE name = 'changes'") or 0) < changed:
+            return f"the ledger has changes up to batch {read:,} of {changed:,}"
+        waiting = self.rows(
+            "ledger.db", "SELECT channel, state, count(*) FROM delivery WHERE state IN ('waiting', 'retrying') GROUP BY 1, 2"
+        )
+        return ", ".join(f"{count:,} deliveries by {channel} are {state}" for channel, state, count in waiting)
 
     # ---- reading
 
     def books(self) -> dict[str, int]:
         """Give the counters of ingest."""
         return dict(self.rows("spool.db", "SELECT name, count FROM counter"))
+
+    def archived_up_to(self) -> int:
+        """Give the ordinal of the last batch that every archive has."""
+        return int(self.one("store.db", "SELECT min(reached) FROM cursor WHERE name IN ('store', 'influx')") or 0)
 
     def last_batch(self) -> int:
         """Give the ordinal of the newest batch, trimmed ones included."""

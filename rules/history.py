@@ -24,10 +24,12 @@ from rules.changes import Change, Phase, Said, Verb
 from rules.freshness import Freshness
 from rules.levels import BEGINNING, EMPTY, Band, Place, Previous, State, align, quiet_band, step
 from rules.moves import Moves
-from rules.schedule import Schedule
+from rules.schedule import FOR_EVER, Schedule
 
 MOST_KEPT = 256
 NEVER: Instant = -(1 << 62)
+LOWEST = -inf
+"""One value for all sensors: `-inf` makes another one each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,6 @@ DUPLICATE = Outcome(Verdict.DUPLICATE)
 _NOT_STORED = (Verdict.DUPLICATE, Verdict.LOST_CONFLICT)
 LATE = Outcome(Verdict.LATE)
 _FRESH = Phase.FRESH
-_NOTHING_KEPT = array("q"), array("d"), array("q")
-"""Of every sensor that was never heard; never added to."""
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class Track:
         """`moves` is told by `key` when the state moves, and when something was said."""
         self.key, self.moves, self.is_kept = key, moves, False
         self.bound, self.folds, self.freshness = bound, folds, freshness
-        self.at, self.value, self.rank = _NOTHING_KEPT
+        self.at, self.value, self.rank = array("q"), array("d"), array("q")
         self.before: Previous = None
         """The reading before the first kept one."""
         self.settled_at = self.newest = NEVER
@@ -154,8 +154,6 @@ class Track:
             return self._say(heard, outcome)
         heard += self._hear(observed_at, value, received_at)
         self.newest = observed_at
-        if not self.at:
-            self.at, self.value, self.rank = array("q"), array("d"), array("q")
         self.at.append(observed_at)
         self.value.append(value)
         self.rank.append(rank)
@@ -228,7 +226,7 @@ class Track:
 
     def set_band(self) -> None:
         """Work out which values change nothing: what the bands of all rules have in common."""
-        self.low, self.high, self.quiet_until = -inf, inf, 1 << 62
+        self.low, self.high, self.quiet_until = LOWEST, inf, FOR_EVER
         for fold in self.folds:
             (low, high), until = fold.band(self.newest)
             self.low, self.high = max(self.low, low), min(self.high, high)

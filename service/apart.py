@@ -17,16 +17,19 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from devices.documents import ConfigurationError, Problem
-from devices.registry import Registry
-from devices.stations import Station, Thresholds
+from devices.registry import Device, Registry, Sensor
+from devices.stations import Station
 from ingest.configuration import read_snapshot
 from ingest.spool import open_reader
-from service.configuration import Watched, from_snapshot, load_city, text_of, watched
+from service.configuration import Watched, from_snapshot, load_city, to_apply, watched
 
 LONGEST = 120.0
 """Seconds after which a reading is given up."""
+T = TypeVar("T")
+
 FILES, APPLIED = "files", "applied"
 
 
@@ -54,17 +57,21 @@ def _asked(what: str, place: Path) -> Watched:
 
 
 def lean(registry: Registry) -> Registry:
-    """Leave out what only people read of each station, and let equal levels be one value: ten thousand stations are held for years."""
-    same: dict[Thresholds, Thresholds] = {}
-    stations = {
-        station.id: Station(station.id, {}, None, station.latitude, station.longitude, (), _shared(station.thresholds, same))
-        for station in registry.stations.values()
-    }
-    return replace(registry, stations=stations, wards={})
+    """Leave out what only people read, and let equal texts and levels be one: ten thousand stations are held for years."""
+    first, nothing = dict[Any, Any](), dict[str, str]()
 
+    def same(value: T) -> T:
+        found: T = first.setdefault(value, value)
+        return found
 
-def _shared(several: tuple[Thresholds, ...], same: dict[Thresholds, Thresholds]) -> tuple[Thresholds, ...]:
-    return tuple(same.setdefault(thresholds, thresholds) for thresholds in several)
+    def sensor(it: Sensor) -> Sensor:
+        return replace(it, device=same(it.device), station=same(it.station), quantity=same(it.quantity))
+
+    stations = [
+        Station(same(it.id), nothing, None, it.latitude, it.longitude, (), same(it.thresholds)) for it in registry.stations.values()
+    ]
+    devices = [Device(same(it.id), same(it.model), tuple(map(sensor, it.sensors))) for it in registry.devices.values()]
+    return replace(registry, stations={it.id: it for it in stations}, devices={it.id: it for it in devices}, wards={})
 
 
 def _answer(what: str, place: Path) -> Watched | tuple[Problem, ...]:
@@ -76,8 +83,7 @@ def _answer(what: str, place: Path) -> Watched | tuple[Problem, ...]:
 
 
 def _of_files(folder: Path) -> Watched:
-    city = load_city(folder)
-    return Watched(city.revision, text_of(city.documents), city.registry, city.rules)
+    return to_apply(load_city(folder))
 
 
 def _of_spool(path: Path) -> Watched:

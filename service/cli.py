@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands import archives, operators, questions, rehearsals
+from service.commands import archives, backups, brokers, deployment, grafana, operators, questions, rehearsals
 from service.exits import MEANINGS, CommandError, Exit, leave
 
 if TYPE_CHECKING:
@@ -82,15 +82,23 @@ def web(data: Data = None) -> None:
 
 rehearsals.add_to(app)
 questions.add_to(app)
+brokers.add_to(app)
 operators.add_to(app)
+backups.add_to(app)
+deployment.add_to(app)
+grafana.add_to(app)
 
 
 def _program(name: str, data: Path | None) -> None:
     from service.clock import clock_of
+    from service.memory import keep_giving_back, keep_together, leave_out_looks
     from service.priority import give_way
 
+    keep_together()
+    leave_out_looks()
     settings = _prepared(name, data)
     give_way(name)
+    keep_giving_back()
     threading.excepthook = _end_with_its_thread
     leave(importlib.import_module(f"service.programs.{name}").run(settings, clock_of(settings.data)))
 

@@ -52,7 +52,7 @@ class Watched:
 
     revision: str
     documents: str
-    """The content of all files by name, as JSON."""
+    """The content of all files by name, as JSON; empty where the spool has it."""
     registry: Registry
     rules: tuple[Rule, ...]
 
@@ -114,12 +114,17 @@ def build(documents: Documents) -> City:
 
 
 def watched(revision: str, documents: Documents) -> Watched:
-    """Build what judging readings needs from documents that were checked and applied as this revision; raises ConfigurationError."""
+    """Build what judging readings needs from documents that were checked and are in the spool as this revision; raises ConfigurationError."""
     from devices.city import registry_of
     from rules.definition import rules_of
 
     registry = registry_of(documents)
-    return Watched(revision, text_of(documents), registry, rules_of(documents, registry))
+    return Watched(revision, "", registry, rules_of(documents, registry))
+
+
+def to_apply(city: City) -> Watched:
+    """Give what judging readings needs of a checked city, with its text, to be applied."""
+    return Watched(city.revision, text_of(city.documents), city.registry, city.rules)
 
 
 def load_city(folder: Path) -> City:

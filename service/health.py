@@ -13,10 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from alerts.ledger.holding import HELD
 from devices.instants import SECOND, format_instant
+from ingest.trim import MARKS
 from rules.changes import Phase
 from service.acting import answers
 from service.clock import RealClock, clock_of
+from service.disk import budget_of
 from service.observation import LedgerNow, SinkNow, SpoolNow, StoreNow, ledger_now, spool_now, store_now
 from service.running import STATE, address
 from service.settings import Settings
@@ -26,6 +29,8 @@ LONGEST_SILENCE = 10 * SECOND
 """Age of a heartbeat from which `canhbao ingest` counts as away."""
 MOST_BEHIND = 200
 """Batches by which the store or the ledger may be behind the spool."""
+WELL = {"ingest": "hears the broker", "archive": "follows", "serve": "answers", "web": "answers"}
+"""Program -> what is said of it when it is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Health:
     store: StoreNow | None
     ledger: LedgerNow | None
     troubles: tuple[str, ...]
+    budget: int
+    """Bytes that the spool may hold."""
 
     @property
     def is_well(self) -> bool:
@@ -78,7 +85,8 @@ class Health:
             "refused": self.refused,
             "silent": self.silent,
             "alarms": sum(alarm.ended_at is None for alarm in self.ledger.alarms) if self.ledger else None,
-            "incidents": _incidents(self.spool, self.ledger),
+            "spool": {"bytes": self.spool.size, "budget": self.budget} if self.spool else None,
+            "incidents": _incidents(self.spool, self.store, self.ledger),
         }
 
 
@@ -86,12 +94,8 @@ def health(settings: Settings) -> Health:
     """Look at the files and the addresses of a service."""
     clock = clock_of(settings.data)
     spool, store, ledger = spool_now(settings.spool_file), store_now(settings.store_file), ledger_now(settings.ledger_file)
-    programs = {
-        "ingest": _ingest(spool),
-        "archive": _reader(spool, store),
-        "serve": _page(settings.operators.host, settings.operators.port),
-        "web": _page(settings.web.host, settings.web.port),
-    }
+    programs = {name: state_of(name, settings) for name in WELL}
+    budget = budget_of(settings)
     kind = {"kind": "real"} if isinstance(clock, RealClock) else {"kind": "rehearsal", "speed": clock.speed}
     return Health(
         {**kind, "now": format_instant(clock())},
@@ -100,8 +104,22 @@ def health(settings: Settings) -> Health:
         spool,
         store,
         ledger,
-        tuple(_troubles(programs, spool, store, ledger)),
+        (*_troubles(programs, spool, store, ledger), *_fills(spool, budget)),
+        budget,
     )
+
+
+def state_of(program: str, settings: Settings) -> str:
+    """Give how one program of WELL is, in words, looking at nothing else."""
+    match program:
+        case "ingest":
+            return _ingest(spool_now(settings.spool_file))
+        case "archive":
+            return _reader(spool_now(settings.spool_file), store_now(settings.store_file))
+        case "serve":
+            return _page(settings.operators.host, settings.operators.port)
+        case _:
+            return _page(settings.web.host, settings.web.port)
 
 
 def described(found: Health) -> str:
@@ -124,7 +142,7 @@ def described(found: Health) -> str:
         parts.append("refused by the archive: " + ", ".join(f"{name} {count}" for name, count in found.refused.items()) + " lines")
     if found.silent:
         parts.append(f"silent: {', '.join(found.silent)}")
-    incidents = _incidents(found.spool, found.ledger)
+    incidents = _incidents(found.spool, found.store, found.ledger)
     if incidents:
         parts.append("\n".join(["incidents:", *(f"  {each['at']}  {each['kind']}  {each['detail']}" for each in incidents)]))
     parts.append("all is well" if found.is_well else "\n".join(f"NOT WELL: {trouble}" for trouble in found.troubles))
@@ -173,8 +191,22 @@ def _troubles(programs: Mapping[str, str], spool: SpoolNow | None, store: StoreN
             yield f"the {name} is {lag} batches behind; it catches up by itself if its program runs"
     for name, sink in (store.others if store else {}).items():
         yield from _sink_troubles(name, sink, _lag(spool, sink))
+    for name, away in (store.waits if store else {}).items():
+        yield f"{name} waits since {format_instant(away.since_at)}: {away.what}; {away.fix}"
+    for incident in ledger.incidents if ledger else ():
+        if incident.kind == HELD:
+            yield f"nothing is sent to anybody: {incident.detail}"
     if spool and spool.heartbeat and not spool.heartbeat.hearing:
         yield f"we do not hear the devices since {format_instant(spool.heartbeat.hearing_since_at)}; look at the broker and the network"
+
+
+def _fills(spool: SpoolNow | None, budget: int) -> Iterator[str]:
+    percent = 100 * spool.size // budget if spool else 0
+    if percent >= MARKS[0]:
+        yield (
+            f"the spool holds {percent} % of its {budget / 2**20:,.0f} MiB; see which part of the archive is behind, or raise spool.budget_bytes;"
+            " above 100 % batches go that only the store has"
+        )
 
 
 def _sink_troubles(name: str, sink: SinkNow, lag: int | None) -> Iterator[str]:
@@ -184,9 +216,10 @@ def _sink_troubles(name: str, sink: SinkNow, lag: int | None) -> Iterator[str]:
         yield f"{name} is {lag} batches behind; it catches up by itself if `canhbao archive` runs"
 
 
-def _incidents(spool: SpoolNow | None, ledger: LedgerNow | None) -> list[dict[str, Any]]:
-    """Give the newest of ingest and those of serve that have not ended."""
+def _incidents(spool: SpoolNow | None, store: StoreNow | None, ledger: LedgerNow | None) -> list[dict[str, Any]]:
+    """Give the newest of ingest and of the archive, and those of serve that have not ended."""
     found = [(each.at, str(each.kind), each.detail) for each in (spool.incidents if spool else ())]
+    found += store.incidents if store else ()
     found += [(each.opened_at, each.kind, each.detail) for each in (ledger.incidents if ledger else ())]
     return [{"at": format_instant(at), "kind": kind, "detail": detail} for at, kind, detail in sorted(found, reverse=True)]
 

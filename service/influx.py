@@ -14,9 +14,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from devices.instants import DAY
 from ingest.archive.influx import Server
 from ingest.archive.influx_query import InfluxArchive
-from ingest.archive.influx_setup import Files, Report
+from ingest.archive.influx_setup import Files, Report, SetupFailed, keep, kept_by, version_of
 from ingest.archive.query import ArchiveAway
 from service.settings import Settings
 from service.tables import table
@@ -48,7 +49,40 @@ def influx_archive(settings: Settings) -> InfluxArchive | None:
     token = _token(settings.influx.read_token, files_of(settings).read)
     if token is None:
         raise ArchiveAway("there is no token to read InfluxDB; run `canhbao archive init`, or give CANHBAO_INFLUX__READ_TOKEN_FILE")
-    return InfluxArchive(server, token)
+    return InfluxArchive(server, token, None if settings.influx.keep_days is None else settings.influx.keep_days * DAY)
+
+
+def check_version(settings: Settings) -> None:
+    """Raise ArchiveAway where the server of the settings is none of InfluxDB 2: others take lines too, and answer differently."""
+    server = server_of(settings)
+    if server is not None:
+        try:
+            version_of(server)
+        except SetupFailed as failed:
+            raise ArchiveAway(str(failed)) from failed
+
+
+def see_to_retention(settings: Settings) -> None:
+    """
+    Let the bucket keep readings as long as the settings say.
+
+    Raises:
+        ArchiveAway: it does not, and only somebody else may change it; or the server cannot be asked.
+    """
+    server, files = server_of(settings), files_of(settings)
+    token = _token(settings.influx.read_token, files.read)
+    if server is None or token is None:
+        return
+    wanted = (settings.influx.keep_days or 0) * 86_400
+    try:
+        kept = kept_by(server, token)
+        if kept == wanted or keep(server, files, wanted):
+            return
+    except SetupFailed as failed:
+        raise ArchiveAway(str(failed)) from failed
+    raise ArchiveAway(
+        f"the bucket keeps readings {_days(kept)}, the setting influx.keep_days says {_days(wanted)}; run `canhbao archive init`, or change it"
+    )
 
 
 def told(report: Report, server: Server, files: Files) -> dict[str, Any]:
@@ -62,10 +96,10 @@ def told(report: Report, server: Server, files: Files) -> dict[str, Any]:
 
 def described(report: Report, server: Server, files: Files) -> str:
     """Give what was done as people read it."""
-    keeps = f"keeps readings {report.keeps_seconds / 86_400:g} days" if report.keeps_seconds else "keeps readings for ever"
     rows = [
         ("organisation", server.org, report.org, ""),
-        ("bucket", server.bucket, report.bucket, keeps),
+        ("bucket", server.bucket, report.bucket, f"keeps readings {_days(report.keeps_seconds)}"),
+        ("bucket of the history", server.hourly.bucket, report.hourly, "keeps hours for ever"),
         ("token that may only write", files.write, report.write, "canhbao archive"),
         ("token that may only read", files.read, report.read, "Grafana, pages"),
     ]
@@ -76,6 +110,10 @@ def described(report: Report, server: Server, files: Files) -> str:
         else ""
     )
     return f"{first}\n\n{table([('what', 'name', 'was', 'for'), *rows])}{last}"
+
+
+def _days(seconds: int) -> str:
+    return f"{seconds / 86_400:g} days" if seconds else "for ever"
 
 
 def _token(given: SecretStr | None, file: Path) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select
@@ -22,11 +22,15 @@ from alerts.ledger.deliveries import State
 from alerts.ledger.opening import ledger_url, open_ledger_to_read
 from alerts.ledger.reading import Incident as LedgerIncident
 from alerts.model import Alarm, Audience, Notice, Told, Withheld
+from devices.instants import Instant
 from ingest.archive.batches import SpoolFile
 from ingest.archive.books import Away, Books
+from ingest.archive.reconcile import NAME as RECONCILE
 from ingest.archive.schema import open_reader as open_store
 from ingest.feed import Feed, Heartbeat, NoSpool
 from ingest.inbox import Incident
+from ingest.spool import open_reader as open_spool_reader
+from ingest.trim import size
 from rules.changes import Said, Standing, said_of, standing_of
 
 _ALL = 100_000
@@ -61,6 +65,8 @@ class SpoolNow:
     standings: tuple[Standing, ...]
     incidents: tuple[Incident, ...]
     """The newest ten, newest first."""
+    size: int = 0
+    """Bytes in use."""
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -91,6 +97,10 @@ class StoreNow:
     refused: int
     others: Mapping[str, SinkNow]
     """The sinks beside it, by name; their cursors are in its file."""
+    waits: Mapping[str, Away] = field(default_factory=dict)
+    """What is not a sink and waits all the same, and why."""
+    incidents: tuple[tuple[Instant, str, str], ...] = ()
+    """When, kind and detail of the newest ten, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,8 @@ def spool_now(path: Path) -> SpoolNow | None:
     try:
         with SpoolFile(path) as spool:
             bounds = spool.bounds()
+        with closing(open_spool_reader(path)) as reader:
+            bytes_used = size(reader)
         counters, heartbeat = feed.counters(), feed.heartbeat()
     except (FileNotFoundError, LookupError, NoSpool, sqlite3.OperationalError):  # it is not there, or not yet finished
         return None
@@ -138,6 +150,7 @@ def spool_now(path: Path) -> SpoolNow | None:
         heartbeat=heartbeat,
         standings=tuple(feed.standings()),
         incidents=tuple(feed.incidents(10)),
+        size=bytes_used,
     )
 
 
@@ -150,13 +163,16 @@ def store_now(path: Path) -> StoreNow | None:
             spool, reached = store.execute("SELECT spool, reached FROM cursor WHERE name = 'store'").fetchone() or (None, 0)
             (readings,) = store.execute("SELECT count(*) FROM latest").fetchone()
             (refused,) = store.execute("SELECT count(*) FROM refused WHERE name = 'store'").fetchone()
-            return StoreNow(spool, reached, readings, refused, _others(store))
+            incidents = store.execute("SELECT at, kind, detail FROM incident ORDER BY id DESC LIMIT 10").fetchall()
+            others = _others(store)
+            waits = {name: Away(*why) for name, *why in store.execute("SELECT name, since, what, fix FROM away") if name not in others}
+            return StoreNow(spool, reached, readings, refused, others, waits, tuple(incidents))
     except sqlite3.OperationalError:  # its tables are not there yet
         return None
 
 
 def _others(store: sqlite3.Connection) -> dict[str, SinkNow]:
-    rows = store.execute("SELECT name, spool, reached FROM cursor WHERE name <> 'store' ORDER BY name").fetchall()
+    rows = store.execute("SELECT name, spool, reached FROM cursor WHERE name NOT IN ('store', ?) ORDER BY name", (RECONCILE,)).fetchall()
     refused = dict(store.execute("SELECT name, count(*) FROM refused GROUP BY name").fetchall())
     return {name: SinkNow(spool, reached, refused.get(name, 0), Books(store, name).why_away()) for name, spool, reached in rows}
 

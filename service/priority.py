@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-AFTER = {"archive": 5, "web": 10}
+AFTER = {"archive": 10, "web": 10}
 """Program -> steps of niceness; the others keep what they were started with."""
 
 

@@ -12,10 +12,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from devices.registry import Registry
 from devices.scenario import Scenario
@@ -80,7 +81,45 @@ class Stage:
         return self.settings.data / "logs" / f"{name}.log"
 
 
-def play(rehearsal: Rehearsal, *, until_end: bool, plain: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the programs are given to find their way."""
+
+    programs: Mapping[str, Mapping[str, str]]
+    """Program -> settings."""
+    simulator: Mapping[str, str]
+    """Settings of who speaks for every device."""
+    broker: str
+    """Its address, for people."""
+
+
+class Ground(Protocol):
+    """What the four programs stand on: a broker, and whatever else they use."""
+
+    def start(self, stage: Stage, supervisor: Supervisor) -> Wiring | None:
+        """Start it and wait until it is ready; None if we were asked to end meanwhile."""
+
+    def faults(self, stage: Stage) -> Sequence[str]:
+        """Say what is wrong with it at the end, while everything still runs."""
+
+
+class Embedded:
+    """The embedded broker, and nothing beside it."""
+
+    def start(self, stage: Stage, supervisor: Supervisor) -> Wiring | None:
+        """Start the broker."""
+        prepared = start_broker(stage.settings, supervisor, stage.log(BROKER))
+        if prepared is None:
+            return None
+        ingest, gateway = (environment_of(prepared, account) for account in (prepared.accounts.ingest, prepared.accounts.gateway))
+        return Wiring(dict.fromkeys(PROGRAMS, ingest), gateway, f"{prepared.host}:{prepared.port}")
+
+    def faults(self, stage: Stage) -> Sequence[str]:  # noqa: ARG002 - of any ground
+        """Say nothing: the files of the service tell all."""
+        return ()
+
+
+def play(rehearsal: Rehearsal, *, until_end: bool, plain: bool, ground: Ground | None = None) -> int:
     """
     Play a scenario through the whole service.
 
@@ -88,6 +127,7 @@ def play(rehearsal: Rehearsal, *, until_end: bool, plain: bool) -> int:
         rehearsal: what to play.
         until_end: end with the scenario and judge it; else go on until a signal.
         plain: lines instead of a live view.
+        ground: what the programs stand on; None: the embedded broker.
 
     Returns:
         The exit status.
@@ -103,18 +143,21 @@ def play(rehearsal: Rehearsal, *, until_end: bool, plain: bool) -> int:
             PlainView(stage.settings, stage.registry) if plain or not sys.stdout.isatty() else LiveView(stage.settings, stage.registry)
         )
         with only_one(data), Supervisor([]) as supervisor:
-            clock = _start(stage, supervisor)
-            if clock is None:
+            ground = ground or Embedded()
+            started = _start(stage, supervisor, ground)
+            if started is None:
                 return Exit.FOUND
-            view.opening(_opening(stage))
+            clock, wiring = started
+            view.opening(_opening(stage, wiring))
             played = _run(stage, supervisor, clock, view, until_end=until_end)
             view.close()
             if not played:
                 view.line("ended before the scenario did" if until_end else "ended")
                 return Exit.FOUND if until_end else Exit.FINE
             verdict = judged(stage.settings, stage.registry, played=supervisor.children[SIMULATOR].status == 0)
-        view.line(verdict.text)
-        return Exit.FINE if verdict.holds else Exit.FOUND
+            faults = ground.faults(stage)
+        view.line("\n".join([verdict.text, *(f"WRONG: {fault}" for fault in faults)]))
+        return Exit.FINE if verdict.holds and not faults else Exit.FOUND
 
 
 def _run(stage: Stage, supervisor: Supervisor, clock: RehearsalClock, view: View, *, until_end: bool) -> bool:
@@ -125,7 +168,7 @@ def _run(stage: Stage, supervisor: Supervisor, clock: RehearsalClock, view: View
     while supervisor.step(LOOK):
         write_state(stage.settings.data, supervisor)
         view.show(clock(), drill.said())
-        if supervisor.children[SIMULATOR].is_running:
+        if supervisor.children[SIMULATOR].status is None:  # it runs, or nobody has taken its status yet
             continue
         if ended_at is None:
             ended_at = time.monotonic()
@@ -139,15 +182,15 @@ def _run(stage: Stage, supervisor: Supervisor, clock: RehearsalClock, view: View
     return False
 
 
-def _start(stage: Stage, supervisor: Supervisor) -> RehearsalClock | None:
+def _start(stage: Stage, supervisor: Supervisor, ground: Ground) -> tuple[RehearsalClock, Wiring] | None:
     """Start everything and wait until it is ready; None if we were asked to end meanwhile."""
     settings = stage.settings
-    prepared = start_broker(settings, supervisor, stage.log(BROKER))
-    if prepared is None:
-        return None
     hold(settings.data, stage.scenario.start, stage.speed)
+    wiring = ground.start(stage, supervisor)
+    if wiring is None:
+        return None
     for name in PROGRAMS:
-        supervisor.add(program(name, {**stage.environment, **environment_of(prepared, prepared.accounts.ingest)}, output=stage.log(name)))
+        supervisor.add(program(name, {**stage.environment, **wiring.programs[name]}, output=stage.log(name)))
     deadline = time.monotonic() + READY_WITHIN
     while missing := _missing(settings):
         if not supervisor.step(0.1):
@@ -156,9 +199,9 @@ def _start(stage: Stage, supervisor: Supervisor) -> RehearsalClock | None:
             logs = "\n".join(_tail(stage.log(name)) for name in missing)
             raise CommandError(f"not ready within {READY_WITHIN:g} s: {', '.join(missing)}; their logs end with\n{logs}", Exit.UNAVAILABLE)
     clock = anchor(settings.data, stage.scenario.start, stage.speed)
-    gateway = {**stage.environment, **environment_of(prepared, prepared.accounts.gateway)}
-    supervisor.add(program(SIMULATOR, gateway, [stage.scenario.name], stage.log(SIMULATOR), once=True))
-    return clock
+    simulator = {**stage.environment, **wiring.simulator}
+    supervisor.add(program(SIMULATOR, simulator, [stage.scenario.name], stage.log(SIMULATOR), once=True))
+    return clock, wiring
 
 
 def _log_apart(stage: Stage) -> None:
@@ -212,7 +255,7 @@ def _folder(given: Path | None) -> Iterator[Path]:
     yield given.absolute()
 
 
-def _opening(stage: Stage) -> str:
+def _opening(stage: Stage, wiring: Wiring) -> str:
     settings = stage.settings
     words = stage.scenario.about
     return "\n".join(
@@ -220,7 +263,7 @@ def _opening(stage: Stage) -> str:
             words.get("en") or next(iter(words.values())),
             f"Residents' page  {address(settings.web.host, settings.web.port)}",
             f"Operators        {address(settings.operators.host, settings.operators.port)}  (token in {settings.token_file})",
-            f"MQTT broker      {embedded.HOST}:{settings.broker.port}",
+            f"MQTT broker      {wiring.broker}",
             f"Speed            {stage.speed:g} x; end it with Ctrl-C",
         )
     )

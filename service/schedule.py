@@ -74,6 +74,10 @@ class Schedule:
         """Run a job each so many real seconds."""
         self._add(name, IntervalTrigger(seconds=seconds, timezone=UTC), job)
 
+    def soon(self, name: str, job: Callable[[Instant], None]) -> None:
+        """Run a job once, as soon as may be."""
+        self._add(name, None, job)
+
     def start(self) -> None:
         """Begin; in a rehearsal that still stands, as soon as it goes."""
         if isinstance(self._clock, HeldClock) and self._clock.stands:

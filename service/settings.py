@@ -22,6 +22,9 @@ from service.settings_sources import FILE_VARIABLE, PREFIX, SettingsError, probl
 
 _PROJECT = Path(__file__).resolve().parent.parent
 
+BESIDE_INFLUX = 72
+"""Hours of readings in the store where InfluxDB has the rest: the pages live on them while it is away."""
+
 Port = Annotated[int, Field(ge=1, le=65_535)]
 LogFormat = Literal["auto", "json", "text"]
 
@@ -68,13 +71,28 @@ class SpoolSettings(Section):
     quarantine_bytes: int = Field(
         256 * 1024 * 1024, ge=0, description="Bytes of refused payloads to keep; the oldest are emptied first, rows and counts stay."
     )
+    budget_bytes: int | None = Field(
+        None,
+        ge=1024 * 1024,
+        description="Bytes that the spool may hold while an archive is away or the night is not over. Without a number: a quarter of the disk of"
+        " the data folder, at most 20 GiB.",
+    )
 
 
 class ArchiveSettings(Section):
     """What `canhbao archive` keeps."""
 
     keep_hours: int | None = Field(
-        None, ge=1, description="Hours of readings to keep in the store, by the time of observation. Without a number: everything."
+        None,
+        ge=1,
+        description="Hours of readings to keep in the store, by the time of observation; its history of hours stays for ever. Without a number:"
+        " 72 beside InfluxDB, else everything.",
+    )
+    reconcile_minutes: int | None = Field(
+        None,
+        ge=1,
+        description="Minutes between two comparisons of spool and archive, after which the spool lets go what was compared. Without a number:"
+        " each night at 02:30. Fewer make a smaller spool.",
     )
 
 
@@ -86,6 +104,12 @@ class InfluxSettings(Section):
     )
     org: str = Field("canhbao", description="Name of the organisation.")
     bucket: str = Field("canhbao", description="Name of the bucket.")
+    keep_days: int | None = Field(
+        None,
+        ge=1,
+        description="Days that the bucket keeps readings, by the time of observation; the history of hours, in the bucket with `_hourly` after its"
+        " name, stays for ever. Without a number: everything.",
+    )
     token: SecretStr | None = Field(
         None, description="Token that may write the bucket. Without one, that of `canhbao archive init` in the data folder."
     )
@@ -95,6 +119,22 @@ class InfluxSettings(Section):
     ca: Path | None = Field(None, description="File of certificates to trust (PEM) instead of those of the system.")
     verify: bool = Field(default=True, description="Whether the server's certificate is checked; only ever off to find a fault.")
     timeout: float = Field(10.0, gt=0, le=300, description="Seconds that one request may take.")
+
+
+class GrafanaSettings(Section):
+    """A Grafana, in which `canhbao serve` shows warnings as annotations."""
+
+    url: str | None = Field(
+        None,
+        description="Address of Grafana, with its path if it has one, for example http://127.0.0.1:3000. Without one, nothing is told to it.",
+    )
+    token: SecretStr | None = Field(None, description="Token of a service account with the role Editor.")
+    ca: Path | None = Field(None, description="File of certificates to trust (PEM) instead of those of the system.")
+    verify: bool = Field(default=True, description="Whether the server's certificate is checked; only ever off to find a fault.")
+    timeout: float = Field(10.0, gt=0, le=60, description="Seconds in which Grafana has to say something.")
+    pages: str | None = Field(
+        None, description="Address at which operators open their pages, for the links of dashboards. Without one, that of `operators`."
+    )
 
 
 class LogSettings(Section):
@@ -123,6 +163,7 @@ class Settings(BaseSettings):
     spool: SpoolSettings = Field(SpoolSettings(), description="The spool.")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="The archive.")
     influx: InfluxSettings = Field(InfluxSettings(), description="InfluxDB.")
+    grafana: GrafanaSettings = Field(GrafanaSettings(), description="Grafana.")
     log: LogSettings = Field(LogSettings(), description="Logs.")
     secrets: dict[str, SecretStr] = Field(
         {}, description="Secrets by the names that policy.yaml uses, in small letters; for example `CANHBAO_SECRETS__SMTP_FILE` for `smtp`."
@@ -137,6 +178,11 @@ class Settings(BaseSettings):
     def store_file(self) -> Path:
         """Give the file that `canhbao archive` writes."""
         return self.data / "store.db"
+
+    @property
+    def store_hours(self) -> int | None:
+        """Give how many hours of readings the store keeps; None for all."""
+        return self.archive.keep_hours or (None if self.influx.url is None else BESIDE_INFLUX)
 
     @property
     def ledger_file(self) -> Path:

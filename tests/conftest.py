@@ -7,23 +7,20 @@ Rule 2: no test leaves a process running; the run fails if one does.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import shutil
 import signal
-import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from itertools import count as numbered
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rig.brokers import Broker, embedded_in, mosquitto_in, mosquitto_program
 from rig.brokers import free_port as new_port
+from rig.influxd import FIX, Influxd, influxd_in, influxd_program
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -31,7 +28,7 @@ REASONS = {
     "mosquitto": "no mosquitto on PATH; install it from the distribution",
     "browser": "no chromium on PATH; install it from the distribution",
     "shared": "no folder ../shared/data beside the project; it holds real series that are not part of it",
-    "influx": "no server of InfluxDB 2; name the binary `influxd` in the variable INFLUXD, or put it on PATH",
+    "influx": f"no server of InfluxDB 2; {FIX}",
 }
 
 
@@ -90,19 +87,11 @@ def _missing(config: pytest.Config) -> list[str]:
 def _is_at_hand(name: str) -> bool:
     if name == "shared":
         return SHARED.is_dir()
-    return {"mosquitto": mosquitto_program, "browser": _chromium, "influx": _influxd}[name]() is not None
+    return {"mosquitto": mosquitto_program, "browser": _chromium, "influx": influxd_program}[name]() is not None
 
 
 def _chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-def _influxd() -> str | None:
-    """Give the server that is named, that was built for the tests, or that is on PATH."""
-    if "INFLUXD" in os.environ:
-        return shutil.which(os.environ["INFLUXD"])
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "canhbao"
-    return shutil.which(Path(os.environ.get("CANHBAO_TOOLS", cache)) / "influxd-2.7.12") or shutil.which("influxd")
 
 
 # ---- no leftover processes
@@ -200,101 +189,21 @@ def embedded_broker(tmp_path: Path) -> Iterator[Broker]:
 # ---- InfluxDB
 
 
-@dataclass
-class RunningInflux:
-    """A real server of InfluxDB 2 that a test may kill, freeze and start again on the same port, with what it kept."""
-
-    program: str
-    folder: Path
-    port: int
-    org: str = "canhbao"
-    token: str = "operator-token-of-the-tests"
-    """May do everything."""
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    buckets: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        places = [f"--bolt-path={self.folder}/bolt", f"--sqlite-path={self.folder}/sqlite", f"--engine-path={self.folder}/engine"]
-        command = [self.program, *places, f"--http-bind-address=127.0.0.1:{self.port}", "--reporting-disabled", "--log-level=error"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
-        while not self._is_ready():
-            assert self.process.poll() is None, f"influxd ended with {self.process.returncode}: {command}"
-            assert time.monotonic() < deadline, "influxd is not ready"
-            time.sleep(0.05)
-
-    def set_up(self) -> None:
-        names = {"username": "canhbao", "password": "password-of-the-tests", "org": self.org, "bucket": "first", "token": self.token}
-        self.ask("POST", "/api/v2/setup", names)
-
-    def new_bucket(self) -> str:
-        """Make an empty bucket, and give its name."""
-        self.buckets += 1
-        name = f"bucket-{self.buckets}"
-        (org,) = self.ask("GET", f"/api/v2/orgs?org={self.org}")["orgs"]
-        self.ask("POST", "/api/v2/buckets", {"orgID": org["id"], "name": name, "retentionRules": []})
-        return name
-
-    def ask(self, method: str, path: str, document: Any = None) -> Any:
-        request = urllib.request.Request(self.url + path, method=method, headers={"Authorization": f"Token {self.token}"})
-        if document is not None:
-            request.data = json.dumps(document).encode()
-            request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            body = answer.read()
-        return json.loads(body) if body else None
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def freeze(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-
-    def _is_ready(self) -> bool:
-        with contextlib.suppress(OSError):
-            return bool(self.ask("GET", "/health")["status"] == "pass")
-        return False
-
-
 @pytest.fixture(scope="session")
-def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningInflux]:
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
     """Give a running InfluxDB that is set up, one for all tests; each takes a bucket of its own (mark the test `influx`)."""
-    server = _new_influxd(tmp_path_factory.mktemp("influxd"))
-    server.start()
-    server.set_up()
-    yield server
-    server.kill()
+    if influxd_program() is None:
+        pytest.skip(REASONS["influx"])
+    with influxd_in(tmp_path_factory.mktemp("influxd")) as server:
+        server.set_up()
+        yield server
 
 
 @pytest.fixture
-def new_influxd(tmp_path: Path) -> Iterator[Callable[[], RunningInflux]]:
+def new_influxd(tmp_path: Path) -> Iterator[Callable[[], Influxd]]:
     """Give servers that a test has for itself, running and not set up (mark the test `influx`)."""
-    servers: list[RunningInflux] = []
-
-    def make() -> RunningInflux:
-        servers.append(_new_influxd(tmp_path / f"influxd-{len(servers)}"))
-        servers[-1].start()
-        return servers[-1]
-
-    yield make
-    for server in servers:
-        server.kill()
-
-
-def _new_influxd(folder: Path) -> RunningInflux:
-    program = _influxd()
-    if program is None:
+    if influxd_program() is None:
         pytest.skip(REASONS["influx"])
-    folder.mkdir(exist_ok=True)
-    return RunningInflux(program, folder, new_port())
+    with ExitStack() as servers:
+        numbers = numbered()
+        yield lambda: servers.enter_context(influxd_in(tmp_path / f"influxd-{next(numbers)}"))

@@ -22,6 +22,7 @@ FAMILIES = {
     "connections": "the broker killed, frozen, refusing, slow; connections cut, sessions wiped, devices that come and go",
     "clocks": "our clock stepped, and devices in 1970, 2038 and the wrong zone",
     "input": "hostile messages beside good ones, and fuzzing of what reads bytes",
+    "influx": "a flood into InfluxDB: ingest, archive and the server killed -9, the server frozen and away, lines that it refuses",
     "soak": "an hour at 2,000 readings a second with faults",
 }
 """Name -> what is tried. Each is a module of this folder with `runs(short) -> Iterable[Callable[[], Result]]`."""

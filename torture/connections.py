@@ -114,6 +114,7 @@ def _run(trial: Trial, result: Result) -> None:
         scene.moves(2 * GAUGES, within=90)
         scene.flow.is_high = False
         scene.goes_round(5)
+        scene.calms()
         scene.silent_at = time.time()
         scene.flow.end()
         scene.settle(may_lack=trial.may_forget or bool(scene.more["spoilt"]))

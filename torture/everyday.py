@@ -16,8 +16,8 @@ from rig.city import topic_of
 from rig.publisher import Message
 from torture.waves import DAY_OF_WATER
 
-LIVE = 10
-"""Each so many-th gauge says what is so now; the others send what their memory has kept for most of an hour."""
+LIVE, OF = 6, 10
+"""Gauges that say what is so now, of so many; the others send what their memory has kept for hours."""
 SILENT = 50
 """Each so many-th gauge is silent for a third of the time."""
 LATE_MS = 30_000
@@ -70,7 +70,7 @@ class Everyday:
             self.made["late"] += 1
             self._late[gauge] = known[0] - LATE_MS + 1
             return topic_of(gauge), _payload(turn, self._late[gauge], 0.3)
-        at = time.time_ns() // 2_000_000 * 2 - (0 if gauge % LIVE == 0 else self.old_ms)
+        at = time.time_ns() // 2_000_000 * 2 - (0 if gauge % OF < LIVE else self.old_ms)
         at = at if known is None else max(at, known[0] + 2)
         payload = _payload(turn, at, DAY_OF_WATER[(turn // self.stays + 5 * gauge) % len(DAY_OF_WATER)])
         self._newest[gauge] = at, payload

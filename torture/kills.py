@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -120,13 +120,13 @@ class Stage:
 
 
 @contextmanager
-def stage(kind: str, size: Size) -> Iterator[Stage]:
-    """Set a city up on a broker of a kind, with all programs at work; all is gone at the end."""
+def stage(kind: str, size: Size, more: Mapping[str, str] = {}) -> Iterator[Stage]:
+    """Set a city up on a broker of a kind, with all programs at work, which may be given more settings; all is gone at the end."""
     with TemporaryDirectory(prefix="canhbao-") as name, Receiver() as receiver:
         folder = Path(name)
         city = write_city(folder / "city", size.gauges, receiver.url, INTERVAL)
         running = embedded_in(folder) if kind == "embedded" else mosquitto_in(folder, eager=kind == EAGER)
-        with running as broker, relaying(broker.port) as relay, town_in(folder, city, replace(broker, port=relay.port)) as town:
+        with running as broker, relaying(broker.port) as relay, town_in(folder, city, replace(broker, port=relay.port), more=more) as town:
             town.start()
             town.ready()
             yield Stage(town, receiver, broker, relay)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,6 +123,18 @@ class Scene:
         wanted = len(self.flow.sent) + times * GAUGES
         self.town.until(lambda: self.flow.publisher.acknowledged >= wanted, f"{times} more readings of each gauge", 90)
 
+    def calms(self, within: float = 30.0) -> None:
+        """Wait, while readings still flow, until ingest hears and everybody was told the end; what is still owed then is judged."""
+        with suppress(TimeoutError):
+            self.town.until(self._is_calm, "ends to be told", within)
+
+    def _is_calm(self) -> bool:
+        owed = "SELECT count(*) FROM told t JOIN alarm a ON a.id = t.alarm WHERE t.level > 0 AND (a.ended_at IS NOT NULL OR a.level > 0)"
+        return self._hears() and not self.town.one("ledger.db", owed)
+
+    def _hears(self) -> bool:
+        return bool(self.town.one("spool.db", "SELECT hearing FROM heartbeat"))
+
     def archived(self) -> Counter[tuple[str, int]]:
         """Give what is in the store: how often each (device, instant in milliseconds) is there."""
         rows = self.town.rows("store.db", "SELECT s.device, r.observed_at FROM reading r JOIN series s ON s.id = r.series")
@@ -143,6 +155,8 @@ class Scene:
                 lambda: (self.town.one("store.db", "SELECT count(*) FROM reading") or 0) >= wanted, f"{wanted} in the store", 90
             )
         self.town.until(lambda: self.town.settled(0), "everything to be read", 60)
+        with suppress(TimeoutError):
+            self.town.until(self._hears, "ingest to hear", 10)  # its heartbeat says so once a second; judged later
 
     def _until_quiet(self) -> None:
         before, since = self.received(), time.monotonic()

@@ -1,6 +1,8 @@
 """
 The archive stopped or frozen for a while under a steady flow -> whether ingest notices, and how fast the archive comes back.
 
+What measures it serves for whatever else may be away: see `influx_away`.
+
 Rule 1: the time of a reading runs from its publisher's socket to the moment at which another connection sees its batch, and so its
         changes, committed; before and while the archive is away by the same clock and the same eyes.
 Rule 2: catching up is timed from the order to start, the start of the program included.
@@ -13,6 +15,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +54,18 @@ LONG = Away()
 SHORT = Away(rate=500, warm=2.0, calm=3.0, away=5.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Absentee:
+    """What goes away and comes back."""
+
+    name: str
+    leave: Callable[[], None]
+    come_back: Callable[[], None]
+    """Returns at once: what a start costs is part of catching up."""
+    reached: Callable[[], int]
+    """Ordinal of the last batch that it has."""
+
+
 def run(scale: Away = LONG, *, frozen: bool = False, judge_speed: bool = True) -> Result:
     """Do a run; without `judge_speed` times are figures and no claim, for a machine that does other things too."""
     how = "frozen (SIGSTOP)" if frozen else "stopped (SIGTERM)"
@@ -62,18 +77,28 @@ def _run(result: Result, scale: Away, frozen: bool, judge_speed: bool) -> None:
     with TemporaryDirectory(prefix="canhbao-away-") as name:
         folder = Path(name)
         city = write_city(folder / "city", GAUGES)
-        with mosquitto_in(folder) as broker, town_in(folder, city, broker) as town:
+        with mosquitto_in(folder, eager=False) as broker, town_in(folder, city, broker) as town:
             town.start()
             town.ready()
             with watching(town) as watch:
-                sent, marks = _phases(result, scale, town, frozen, judge_speed)
+                sent, marks = phases(result, scale, town, _archive(town, frozen), judge_speed)
                 town.until(lambda: town.settled(len(sent)), "everything to be in the store")
                 watch.catch_up()
-                _judge_speed(result, watch, sent, marks, judge_speed)
-            _judge_loss(result, town, sent)
+                judge_changes(result, watch, sent, marks, judge_speed)
+            judge_loss(result, town, sent)
 
 
-def _phases(result: Result, scale: Away, town: Town, frozen: bool, judge_speed: bool) -> tuple[list[Sent], list[float]]:
+def _archive(town: Town, frozen: bool) -> Absentee:
+    def reached() -> int:
+        return int(town.one("store.db", "SELECT reached FROM cursor WHERE name = 'store'") or 0)
+
+    if not frozen:
+        return Absentee("archive", lambda: town.stop("archive"), lambda: town.start("archive"), reached)
+    pid = town.pid("archive")
+    return Absentee("archive", lambda: os.kill(pid, signal.SIGSTOP), lambda: os.kill(pid, signal.SIGCONT), reached)
+
+
+def phases(result: Result, scale: Away, town: Town, absentee: Absentee, judge_speed: bool) -> tuple[list[Sent], list[float]]:
     """Publish through calm, absence and return; gives what was sent, and when each began."""
     task = Task("good", town.broker.port, town.broker.publisher, scale.rate, (0, GAUGES))
     with child("torture.flow", asdict(task)) as flow:
@@ -81,38 +106,37 @@ def _phases(result: Result, scale: Away, town: Town, frozen: bool, judge_speed: 
         marks = [time.monotonic()]
         time.sleep(scale.calm)
         marks.append(time.monotonic())
-        _leave(town, frozen)
+        absentee.leave()
         time.sleep(scale.away)
         marks.append(time.monotonic())
-        _come_back(result, town, scale.rate, frozen, judge_speed)
+        _come_back(result, scale, town, absentee, judge_speed)
         output, _ = flow.communicate()
-    return [(gauge, at, left) for gauge, at, left in json.loads(output)], marks
-
-
-def _leave(town: Town, frozen: bool) -> None:
-    if frozen:
-        os.kill(town.pid("archive"), signal.SIGSTOP)
-    else:
-        town.stop("archive")
-
-
-def _come_back(result: Result, town: Town, rate: float, frozen: bool, judge_speed: bool) -> None:
-    stored, start = _stored(town), time.monotonic()
-    behind = town.one("spool.db", f"SELECT sum(readings) FROM batch WHERE ordinal > {_reached(town)}") or 0
-    if frozen:
-        os.kill(town.pid("archive"), signal.SIGCONT)
-    else:
-        town.start("archive")
-    town.until(lambda: _reached(town) >= town.last_batch() - NEARLY, "the archive to catch up")
-    seconds = time.monotonic() - start
-    speed = round((_stored(town) - stored) / seconds)
-    result.figures |= {"behind, readings": behind, "caught up after, s": round(seconds, 2), "caught up at, readings/s": speed}
-    result.claim("it was away", behind >= 0.8 * rate, f"{behind:,} readings waited")
+    sent = [(gauge, at, left) for gauge, at, left in json.loads(output)]
+    absent = sum(marks[1] <= left < marks[2] for _, _, left in sent) / (marks[2] - marks[1])
+    result.figures["while away, readings/s"] = round(absent)
     if judge_speed:
-        result.claim(f"it catches up at {FASTER:g} times the live rate or more", speed >= FASTER * rate, f"{speed:,}/s")
+        result.claim("the rate was held", absent >= 0.95 * scale.rate, f"{absent:,.0f}/s while it was away")
+    return sent, marks
 
 
-def _judge_speed(result: Result, watch: Watch, sent: list[Sent], marks: list[float], judge: bool) -> None:
+def _come_back(result: Result, scale: Away, town: Town, absentee: Absentee, judge_speed: bool) -> None:
+    behind, archived, start = _behind(town, absentee), town.books()["archived"], time.monotonic()
+    absentee.come_back()
+    town.until(lambda: absentee.reached() >= town.last_batch() - NEARLY, f"{absentee.name} to catch up", 60 + scale.away)
+    seconds = time.monotonic() - start
+    speed = round((behind + town.books()["archived"] - archived - _behind(town, absentee)) / seconds)
+    result.figures |= {"behind, readings": behind, "caught up after, s": round(seconds, 2), "caught up at, readings/s": speed}
+    result.claim("it was away", behind >= 0.8 * scale.rate, f"{behind:,} readings waited")
+    if judge_speed:
+        result.claim(f"it catches up at {FASTER:g} times the live rate or more", speed >= FASTER * scale.rate, f"{speed:,}/s")
+
+
+def _behind(town: Town, absentee: Absentee) -> int:
+    return int(town.one("spool.db", f"SELECT sum(readings) FROM batch WHERE ordinal > {absentee.reached()}") or 0)
+
+
+def judge_changes(result: Result, watch: Watch, sent: list[Sent], marks: list[float], judge: bool) -> None:
+    """Claim that changes came as soon as before; without `judge` it is only told."""
     p99 = []
     for name, start, end in (("before", marks[0], marks[1]), ("away", marks[1], marks[2])):
         took = sorted(watch.seen[device_of(gauge), at] - left for gauge, at, left in sent if start <= left < end)
@@ -121,10 +145,11 @@ def _judge_speed(result: Result, watch: Watch, sent: list[Sent], marks: list[flo
         p99.append(found[1])
     if judge:
         bound = max(SLOWER * p99[0], LATEST_MS)
-        result.claim(f"p99 from reading to committed change, archive away: at most {bound:.1f} ms", p99[1] <= bound, f"{p99[1]} ms")
+        result.claim(f"p99 from reading to committed change, it being away: at most {bound:.1f} ms", p99[1] <= bound, f"{p99[1]} ms")
 
 
-def _judge_loss(result: Result, town: Town, sent: list[Sent]) -> None:
+def judge_loss(result: Result, town: Town, sent: list[Sent]) -> None:
+    """Claim that the store has what was sent, once."""
     kept = "SELECT s.device, r.observed_at / 1000 FROM reading r JOIN series s ON s.id = r.series"
     stored, wanted = Counter(town.rows("store.db", kept)), Counter((device_of(gauge), at) for gauge, at, _ in sent)
     result.figures["readings"] = len(sent)
@@ -134,11 +159,3 @@ def _judge_loss(result: Result, town: Town, sent: list[Sent]) -> None:
     found = faults(town)
     result.claim("books, files and alarms are in order", not found, "; ".join(found))
     result.claim("no program ended", not town.fallen(), "; ".join(town.fallen()))
-
-
-def _reached(town: Town) -> int:
-    return int(town.one("store.db", "SELECT max(reached) FROM cursor") or 0)
-
-
-def _stored(town: Town) -> int:
-    return int(town.one("store.db", "SELECT count(*) FROM reading") or 0)

@@ -1,5 +1,5 @@
 """
-What operators do -> rows: acknowledge, close, silence, lift.
+What operators do -> rows: acknowledge, close, silence, lift, release.
 
 Rule 1: everything that changes something is written down with who, when and why; doing it again changes nothing.
 Rule 2: closing is for an alarm whose gauge cannot say any more that it is over. A gauge that is heard ends its alarm itself.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, insert, select, update
 
-from alerts.ledger import alarms, schema
+from alerts.ledger import alarms, holding, schema
 from alerts.model import Alarm, Audience, End, Handling
 from alerts.plan import SILENT
 from devices.instants import Instant
@@ -134,6 +134,19 @@ def lift(connection: Connection, number: int, by: str, now: Instant) -> bool:
         return False
     connection.execute(update(schema.silence).where(_s.id == number).values(lifted_at=now))
     _note(connection, now, by, "lift", None, f"silence {number}")
+    return True
+
+
+def release(connection: Connection, by: str, now: Instant) -> bool:
+    """
+    Let the service speak again: the next step tells what differs then from what was told.
+
+    Returns:
+        Whether it was held.
+    """
+    if not holding.end(connection, now):
+        return False
+    _note(connection, now, by, "release", None, None)
     return True
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, bindparam, exists, insert, or_, select, update
 
 from alerts.ledger import schema
+from alerts.ledger.asking import among, is_among
+from alerts.ledger.plain import plain
 from alerts.model import Alarm, Audience, End, Handling, Status, Told
+from devices.instants import Instant
 from rules.changes import Phase
 
 _a, _t = schema.alarm.c, schema.told.c
@@ -27,21 +29,40 @@ def is_live() -> ColumnElement[bool]:
     return or_(_a.ended_at.is_(None), is_owed())
 
 
+_LIVE = select(schema.alarm).where(is_live()).order_by(_a.opened_at, _a.id)
+_LIVE_AT = select(schema.alarm).where(is_live(), is_among(_a.station)).order_by(_a.opened_at, _a.id)
+_TOLD = select(schema.told).where(is_among(_t.alarm))
+
+
 def live(connection: Connection) -> list[Alarm]:
     """Give the alarms that are open or owed, the oldest first."""
-    return [alarm_of(row) for row in connection.execute(select(schema.alarm).where(is_live()).order_by(_a.opened_at, _a.id)).mappings()]
+    return [alarm_of(row) for row in connection.execute(_LIVE).mappings()]
+
+
+def live_at(connection: Connection, places: Collection[tuple[str, str]]) -> list[Alarm]:
+    """Give those of some places (station, quantity) alone, in the same order."""
+    found = connection.execute(_LIVE_AT, among(sorted({station for station, _ in places}))).mappings()
+    return [alarm_of(row) for row in found if (row["station"], row["quantity"]) in places]
+
+
+_LATEST = (
+    select(schema.alarm)
+    .where(_a.station == bindparam("station"), _a.quantity == bindparam("quantity"))
+    .order_by(_a.ended_at.is_(None).desc(), is_owed().desc(), _a.ended_at.desc(), _a.id)
+    .limit(1)
+)
 
 
 def latest(connection: Connection, station: str, quantity: str) -> Alarm | None:
     """Give the alarm of a place that is open or owed, else the one that ended last."""
-    order = (_a.ended_at.is_(None).desc(), is_owed().desc(), _a.ended_at.desc(), _a.id)
-    row = connection.execute(select(schema.alarm).where(_is_of(station, quantity)).order_by(*order).limit(1)).mappings().first()
+    row = connection.execute(_LATEST, {"station": station, "quantity": quantity}).mappings().first()
     return None if row is None else alarm_of(row)
 
 
-def of_place(connection: Connection, station: str, quantity: str) -> list[Alarm]:
-    """Give all alarms of a place."""
-    return [alarm_of(row) for row in connection.execute(select(schema.alarm).where(_is_of(station, quantity))).mappings()]
+def of_place(connection: Connection, station: str, quantity: str, from_at: Instant) -> list[Alarm]:
+    """Give the alarms of a place that were open at an instant or began later, whatever a revision has made of their beginning."""
+    wanted = _a.station == station, _a.quantity == quantity, or_(_a.ended_at.is_(None), _a.ended_at >= from_at)
+    return [alarm_of(row) for row in connection.execute(select(schema.alarm).where(*wanted)).mappings()]
 
 
 def find(connection: Connection, alarm: str) -> Alarm | None:
@@ -50,21 +71,33 @@ def find(connection: Connection, alarm: str) -> Alarm | None:
     return None if row is None else alarm_of(row)
 
 
+_KEYS = {schema.alarm: ("id",), schema.told: ("alarm", "audience")}
+_KNOWN = "known_"
+_UPDATES = {table: update(table).where(*(table.c[name] == bindparam(_KNOWN + name) for name in key)) for table, key in _KEYS.items()}
+_INSERTS = {table: insert(table) for table in _KEYS}
+
+
 def save(connection: Connection, alarm: Alarm, *, is_new: bool = False) -> None:
     """Write an alarm; `is_new` where it is known not to be there."""
-    _save(connection, schema.alarm, _plain(alarm), ("id",), is_new=is_new)
+    _save(connection, schema.alarm, plain(alarm), is_new=is_new)
+
+
+def save_known(connection: Connection, found: Collection[Alarm]) -> None:
+    """Write alarms that are there, in one go: while the water stands high, each reading changes one."""
+    if found:
+        connection.execute(_UPDATES[schema.alarm], [_changes(schema.alarm, plain(alarm)) for alarm in found])
 
 
 def told_of(connection: Connection, alarms: Iterable[str]) -> dict[tuple[str, Audience], Told]:
     """Give what was told of some alarms, by alarm and audience; absent where nothing ever was."""
-    rows = connection.execute(select(schema.told).where(_t.alarm.in_(list(alarms)))).mappings()
-    found = (_of(row, _TOLD_ENUMS) for row in rows)
-    return {(fields["alarm"], fields["audience"]): Told(**fields) for fields in found}
+    rows = connection.execute(_TOLD, among(list(alarms))).mappings()
+    found = (Told(**_of(row, _TOLD_ENUMS)) for row in rows)
+    return {(told.alarm, told.audience): told for told in found}
 
 
 def save_told(connection: Connection, told: Told, *, is_new: bool = False) -> None:
     """Write what an audience was last told."""
-    _save(connection, schema.told, _plain(told), ("alarm", "audience"), is_new=is_new)
+    _save(connection, schema.told, plain(told), is_new=is_new)
 
 
 def alarm_of(row: RowMapping) -> Alarm:
@@ -72,22 +105,14 @@ def alarm_of(row: RowMapping) -> Alarm:
     return Alarm(**_of(row, _ALARM_ENUMS))
 
 
-def _is_of(station: str, quantity: str) -> ColumnElement[bool]:
-    return and_(_a.station == station, _a.quantity == quantity)
+def _save(connection: Connection, table: Table, values: dict[str, Any], *, is_new: bool) -> None:
+    if is_new or not connection.execute(_UPDATES[table], _changes(table, values)).rowcount:
+        connection.execute(_INSERTS[table], values)
 
 
-def _save(connection: Connection, table: Table, values: dict[str, Any], key: tuple[str, ...], *, is_new: bool) -> None:
-    same = and_(*(table.c[name] == values[name] for name in key))
-    if is_new or not connection.execute(update(table).where(same).values(**values)).rowcount:
-        connection.execute(insert(table).values(**values))
-
-
-def _plain(value: Alarm | Told) -> dict[str, Any]:
-    """Enum members are strings, but the driver wants plain ones."""
-    return {
-        name: field.value if isinstance(field, Status | End | Phase | Handling | Audience) else field
-        for name, field in asdict(value).items()
-    }
+def _changes(table: Table, values: dict[str, Any]) -> dict[str, Any]:
+    """Name what a row is known by otherwise than what it is set to."""
+    return {_KNOWN + name if name in _KEYS[table] else name: value for name, value in values.items()}
 
 
 def _of(row: RowMapping, enums: dict[str, Any]) -> dict[str, Any]:

@@ -7,26 +7,52 @@ Rule 2: the cursor moves in the transaction of what was read before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, func, insert, or_, select, update
 
-from alerts.alarms import Known
+from alerts.alarms import UPWARDS, Known
 from alerts.ledger import schema
-from devices.instants import Instant, Span
+from alerts.ledger.asking import among, is_among
+from devices.instants import Instant
 from rules.changes import Change, Kind, Said, Verb
 
 NAME = "changes"
 _FIELDS = ("id", "rule", "station", "quantity", "device", "kind", "level", "was", "at", "value", "peak")
 _MOST = 500
 """Ids in one question: SQLite takes no more than some thousand parameters."""
-_c = schema.change.c
+_c, _a = schema.change.c, schema.alarm.c
+_OF_PLACE = and_(_a.station == _c.station, _a.quantity == _c.quantity)
+_BEGINNINGS = (
+    select(_a.id.label("alarm"), schema.change)
+    .join(schema.change, and_(_OF_PLACE, _a.opened_at == _c.at, _c.kind == Kind.RAISE.value))
+    .where(is_among(_a.id))
+)
+_HIGHEST = (
+    select(_a.id, func.max(_c.level))
+    .join(schema.change, and_(_OF_PLACE, _c.at >= _a.opened_at, or_(_a.ended_at.is_(None), _c.at <= _a.ended_at)))
+    .where(_c.standing, _c.kind.in_(sorted(kind.value for kind in UPWARDS)), is_among(_a.id))
+    .group_by(_a.id)
+)
+_THIS_PLACE = and_(_c.station == bindparam("station"), _c.quantity == bindparam("quantity"))
+_RAISE_BEFORE = (
+    select(_c.at)
+    .where(_THIS_PLACE, _c.standing, _c.kind == Kind.RAISE.value, _c.at < bindparam("at"))
+    .order_by(_c.at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_FROM = select(schema.change).where(_THIS_PLACE, _c.at >= func.coalesce(_RAISE_BEFORE, bindparam("at")))
+_THERE = select(_c.id).where(is_among(_c.id))
+_WITHDRAWN = _THERE.where(_c.standing.is_(False))
+_CURSOR = select(schema.cursor).where(schema.cursor.c.name == NAME)
+_MOVE = update(schema.cursor).where(schema.cursor.c.name == NAME)
 
 
 def store(connection: Connection, said: Iterable[tuple[int, Said]]) -> None:
     """Write what was said, each change with its latest word."""
     latest = {each.change.id: (ordinal, each) for ordinal, each in said}
-    there = _there(connection, list(latest))
+    there = _of_these(connection, _THERE, list(latest))
     rows = [_row(ordinal, each) for ordinal, each in latest.values()]
     fresh = [row for row in rows if row["id"] not in there]
     known = [{"known": row["id"], **{name: value for name, value in row.items() if name != "id"}} for row in rows if row["id"] in there]
@@ -36,29 +62,28 @@ def store(connection: Connection, said: Iterable[tuple[int, Said]]) -> None:
         connection.execute(update(schema.change).where(_c.id == bindparam("known")), known)
 
 
-def known_of(connection: Connection, station: str, quantity: str, since: Instant | None = None) -> Known:
-    """Give the changes of a place, all or from an instant on."""
-    wanted = select(schema.change).where(_c.station == station, _c.quantity == quantity)
-    if since is not None:
-        wanted = wanted.where(_c.at >= since)
-    standing: dict[str, Change] = {}
-    withdrawn: dict[str, Change] = {}
-    for row in connection.execute(wanted).mappings():
-        (standing if row["standing"] else withdrawn)[row["id"]] = change_of(row)
-    return Known(standing, withdrawn)
+def known_from(connection: Connection, station: str, quantity: str, at: Instant) -> Known:
+    """Give the changes of a place from an instant on, and from the beginning of the episode before it, which it may have ended."""
+    return _known(connection.execute(_FROM, {"station": station, "quantity": quantity, "at": at}).mappings())
 
 
-def known_of_alarms(connection: Connection, alarms: Sequence[str], reach: Span) -> dict[str, Known]:
-    """Give the changes of the places of some alarms, each from `reach` before its alarm began, by alarm."""
-    found: dict[str, tuple[dict[str, Change], dict[str, Change]]] = {alarm: ({}, {}) for alarm in alarms}
-    a = schema.alarm.c
-    place = and_(a.station == _c.station, a.quantity == _c.quantity, _c.at >= a.opened_at - reach)
-    asked = select(a.id.label("alarm"), schema.change).join(schema.change, place)
-    for start in range(0, len(alarms), _MOST):
-        for row in connection.execute(asked.where(a.id.in_(alarms[start : start + _MOST]))).mappings():
-            standing, withdrawn = found[row["alarm"]]
-            (standing if row["standing"] else withdrawn)[row["id"]] = change_of(row)
-    return {alarm: Known(*both) for alarm, both in found.items()}
+def known_of_beginnings(connection: Connection, alarms: Sequence[str]) -> dict[str, Known]:
+    """Give the raises, standing and withdrawn, at the instant at which each of some alarms began, by alarm."""
+    found: dict[str, list[RowMapping]] = {alarm: [] for alarm in alarms}
+    for some in _in_turn(alarms):
+        for row in connection.execute(_BEGINNINGS, among(some)).mappings():
+            found[row["alarm"]].append(row)
+    return {alarm: _known(rows) for alarm, rows in found.items()}
+
+
+def highest_of_alarms(connection: Connection, alarms: Sequence[str]) -> dict[str, int]:
+    """Give the highest level that was reached and stands, from the beginning of each alarm to its end; absent where there is none."""
+    return {alarm: level for some in _in_turn(alarms) for alarm, level in connection.execute(_HIGHEST, among(some))}
+
+
+def withdrawn_of(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Give those of these changes that do not stand any more."""
+    return _of_these(connection, _WITHDRAWN, ids)
 
 
 def change_of(row: RowMapping) -> Change:
@@ -73,7 +98,7 @@ def forget_before(connection: Connection, at: Instant) -> int:
 
 def cursor_of(connection: Connection) -> tuple[str, int] | None:
     """Give (spool, ordinal) up to which the feed was read; None before the first time."""
-    row = connection.execute(select(schema.cursor).where(schema.cursor.c.name == NAME)).first()
+    row = connection.execute(_CURSOR).first()
     return None if row is None else (row.spool, row.ordinal)
 
 
@@ -82,8 +107,7 @@ def move_cursor(connection: Connection, spool: str, ordinal: int) -> None:
     if cursor_of(connection) == (spool, ordinal):
         return
     values = {"spool": spool, "ordinal": ordinal}
-    moved = connection.execute(update(schema.cursor).where(schema.cursor.c.name == NAME).values(**values)).rowcount
-    if not moved:
+    if not connection.execute(_MOVE, values).rowcount:
         connection.execute(insert(schema.cursor).values(name=NAME, **values))
 
 
@@ -92,11 +116,20 @@ def forget_cursor(connection: Connection) -> None:
     connection.execute(delete(schema.cursor).where(schema.cursor.c.name == NAME))
 
 
-def _there(connection: Connection, ids: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(ids), _MOST):
-        found.update(connection.execute(select(_c.id).where(_c.id.in_(ids[start : start + _MOST]))).scalars())
-    return found
+def _known(rows: Iterable[RowMapping]) -> Known:
+    standing: dict[str, Change] = {}
+    withdrawn: dict[str, Change] = {}
+    for row in rows:
+        (standing if row["standing"] else withdrawn)[row["id"]] = change_of(row)
+    return Known(standing, withdrawn)
+
+
+def _of_these(connection: Connection, asked: Select[str], ids: Sequence[str]) -> set[str]:
+    return {found for some in _in_turn(ids) for found in connection.execute(asked, among(some)).scalars()}
+
+
+def _in_turn(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _MOST] for start in range(0, len(ids), _MOST))
 
 
 def _row(ordinal: int, said: Said) -> dict[str, object]:

@@ -6,12 +6,15 @@ Rule 1: of a condition there is one open incident at a time, however often it is
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from alerts.ledger import schema
 from devices.instants import Instant
 
 _i = schema.incident.c
+_IS_OPEN = and_(_i.kind == bindparam("the_kind"), _i.ended_at.is_(None))
+_OPEN, _END = select(_i.id).where(_IS_OPEN).limit(1), update(schema.incident).where(_IS_OPEN)
+_OPEN_KINDS = select(_i.kind).where(_i.ended_at.is_(None))
 
 
 def begin(connection: Connection, kind: str, detail: str, at: Instant) -> bool:
@@ -24,7 +27,7 @@ def begin(connection: Connection, kind: str, detail: str, at: Instant) -> bool:
 
 def end(connection: Connection, kind: str, at: Instant) -> bool:
     """End what is open of a kind; tell whether anything was."""
-    return connection.execute(update(schema.incident).where(_i.kind == kind, _i.ended_at.is_(None)).values(ended_at=at)).rowcount > 0
+    return connection.execute(_END, {"the_kind": kind, "ended_at": at}).rowcount > 0
 
 
 def note(connection: Connection, kind: str, detail: str, at: Instant) -> None:
@@ -34,9 +37,9 @@ def note(connection: Connection, kind: str, detail: str, at: Instant) -> None:
 
 def is_open(connection: Connection, kind: str) -> bool:
     """Tell whether an incident of a kind is open."""
-    return connection.execute(select(_i.id).where(_i.kind == kind, _i.ended_at.is_(None)).limit(1)).first() is not None
+    return connection.execute(_OPEN, {"the_kind": kind}).first() is not None
 
 
 def open_kinds(connection: Connection) -> set[str]:
     """Give the kinds of incidents that are open."""
-    return set(connection.execute(select(_i.kind).where(_i.ended_at.is_(None))).scalars())
+    return set(connection.execute(_OPEN_KINDS).scalars())

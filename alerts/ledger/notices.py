@@ -8,14 +8,13 @@ Rule 2: a notice goes only by channels that are bound to its status.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
-from enum import StrEnum
 from hashlib import blake2b
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from alerts.ledger import deliveries, recipients, schema
+from alerts.ledger.asking import among, is_among
+from alerts.ledger.plain import plain
 from alerts.model import Alarm, Audience, Notice, NoticeKind, Reason, Withheld
 from alerts.plan import Draft
 from devices.instants import Instant
@@ -51,10 +50,14 @@ def draft_to_notice(
     )
 
 
+_SEQUENCES = select(_n.alarm, _n.audience, func.max(_n.sequence)).where(is_among(_n.alarm)).group_by(_n.alarm, _n.audience)
+_WITHHELD = select(schema.withheld).where(is_among(_w.alarm)).order_by(_w.at)
+
+
 def sequences(connection: Connection, alarms: Iterable[str]) -> dict[tuple[str, Audience], int]:
     """Give the place of the last notice of some alarms, by alarm and audience; absent where there is none."""
-    asked = select(_n.alarm, _n.audience, func.max(_n.sequence)).where(_n.alarm.in_(list(alarms))).group_by(_n.alarm, _n.audience)
-    return {(alarm, Audience(audience)): highest for alarm, audience, highest in connection.execute(asked)}
+    found = connection.execute(_SEQUENCES, among(list(alarms)))
+    return {(alarm, Audience(audience)): highest for alarm, audience, highest in found}
 
 
 def issue(connection: Connection, issued: Sequence[tuple[Notice, str]], channels: Collection[str], now: Instant) -> None:
@@ -69,7 +72,7 @@ def issue(connection: Connection, issued: Sequence[tuple[Notice, str]], channels
     """
     if not issued:
         return
-    connection.execute(insert(schema.notice), [{**_plain(notice), "why": why} for notice, why in issued])
+    connection.execute(insert(schema.notice), [{**plain(notice), "why": why} for notice, why in issued])
     same: dict[Audience, list[str]] = {}
     for notice, _ in issued:
         if notice.level and notice.audience not in same:
@@ -81,14 +84,13 @@ def issue(connection: Connection, issued: Sequence[tuple[Notice, str]], channels
 
 def withheld_of(connection: Connection, alarms: Iterable[str]) -> list[Withheld]:
     """Give what was withheld of some alarms, each with the first instant."""
-    rows = connection.execute(select(schema.withheld).where(_w.alarm.in_(list(alarms))).order_by(_w.at)).mappings()
-    return [withheld_row(row) for row in rows]
+    return [withheld_row(row) for row in connection.execute(_WITHHELD, among(list(alarms))).mappings()]
 
 
 def withhold(connection: Connection, withheld: Sequence[Withheld]) -> None:
     """Write down what was withheld; the caller knows that it was not before."""
     if withheld:
-        connection.execute(insert(schema.withheld), [_plain(each) for each in withheld])
+        connection.execute(insert(schema.withheld), [plain(each) for each in withheld])
 
 
 def withheld_row(row: RowMapping) -> Withheld:
@@ -101,8 +103,3 @@ def withheld_row(row: RowMapping) -> Withheld:
         reason=Reason(row["reason"]),
         at=row["at"],
     )
-
-
-def _plain(value: Notice | Withheld) -> dict[str, Any]:
-    """Enum members are strings, but the driver wants plain ones."""
-    return {name: field.value if isinstance(field, StrEnum) else field for name, field in asdict(value).items()}

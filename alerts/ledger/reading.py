@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, func, or_, select
 
 from alerts.ledger import alarms, schema
 from alerts.ledger.alarms import alarm_of, is_live
@@ -120,10 +120,14 @@ def incidents(connection: Connection, since: Instant | None = None, most: int = 
     return [Incident(**row) for row in connection.execute(wanted).mappings()]
 
 
+_NOW: BindParameter[Instant] = bindparam("now")
+_HOLDS = and_(_s.from_at <= _NOW, _s.until_at > _NOW, or_(_s.lifted_at.is_(None), _s.lifted_at > _NOW))
+_SILENCES = select(schema.silence).where(_HOLDS).order_by(_s.id)
+
+
 def silences(connection: Connection, now: Instant) -> list[Silence]:
     """Give the silences that hold at an instant."""
-    holds = and_(_s.from_at <= now, _s.until_at > now, or_(_s.lifted_at.is_(None), _s.lifted_at > now))
-    return [Silence(**row) for row in connection.execute(select(schema.silence).where(holds).order_by(_s.id)).mappings()]
+    return [Silence(**row) for row in connection.execute(_SILENCES, {"now": now}).mappings()]
 
 
 def level_history(connection: Connection, station: str, quantity: str, since: Instant, most: int = 1000) -> list[Change]:

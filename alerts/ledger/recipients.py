@@ -8,8 +8,9 @@ Rule 2: everything but an end goes to who is there now.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, func, insert, or_, select, update
 
 from alerts.channels.port import Recipient
 from alerts.ledger import schema
@@ -37,6 +38,21 @@ def sync_recipients(connection: Connection, wanted: Iterable[PolicyRecipient], n
             connection.execute(update(schema.recipient).where(_r.id == row.id).values(removed_at=now))
 
 
+_first: BindParameter[Instant | None] = bindparam("first")
+_last: BindParameter[Instant | None] = bindparam("last")
+_IS_DUE = and_(_r.audience == bindparam("audience"), or_(_r.removed_at.is_(None), and_(_r.added_at <= _last, _r.removed_at > _first)))
+_RECIPIENTS = (
+    select(_r.id, _r.address, _r.language)
+    .where(_IS_DUE, _r.channel == bindparam("channel"), _r.id > bindparam("after"))
+    .order_by(_r.id)
+    .limit(bindparam("most"))
+)
+_CHANNELS = select(_r.channel).where(_IS_DUE).distinct().order_by(_r.channel)
+_WARNED_AT = select(func.min(_n.issued_at), func.max(_n.issued_at)).where(
+    _n.alarm == bindparam("alarm"), _n.audience == bindparam("audience"), _n.level > 0, _n.sequence < bindparam("sequence")
+)
+
+
 def recipients_of(connection: Connection, notice: Notice, channel: str, after: int = 0, most: int = 1000) -> list[Recipient]:
     """
     Give who gets a notice by a channel, in the order of their ids.
@@ -48,27 +64,19 @@ def recipients_of(connection: Connection, notice: Notice, channel: str, after: i
         after: the highest id that was given before.
         most: how many at most.
     """
-    wanted = select(_r.id, _r.address, _r.language).where(_is_due(connection, notice), _r.channel == channel, _r.id > after)
-    return [Recipient(*row) for row in connection.execute(wanted.order_by(_r.id).limit(most))]
+    wanted = {**_due(connection, notice), "channel": channel, "after": after, "most": most}
+    return [Recipient(*row) for row in connection.execute(_RECIPIENTS, wanted)]
 
 
 def channels_of(connection: Connection, notice: Notice) -> list[str]:
     """Give the channels by which a notice has recipients."""
-    return list(connection.execute(select(_r.channel).where(_is_due(connection, notice)).distinct().order_by(_r.channel)).scalars())
+    return list(connection.execute(_CHANNELS, _due(connection, notice)).scalars())
 
 
-def _is_due(connection: Connection, notice: Notice) -> ColumnElement[bool]:
-    is_here = _r.removed_at.is_(None)
-    audience = _r.audience == notice.audience.value
-    warned_at = _warned_at(connection, notice) if notice.level == 0 else None
-    if warned_at is None:
-        return and_(audience, is_here)
-    first, last = warned_at
-    return and_(audience, or_(is_here, and_(_r.added_at <= last, _r.removed_at > first)))
-
-
-def _warned_at(connection: Connection, notice: Notice) -> tuple[Instant, Instant] | None:
-    """From the first to the last notice that spoke of a level, before this one."""
-    same = and_(_n.alarm == notice.alarm, _n.audience == notice.audience.value, _n.level > 0, _n.sequence < notice.sequence)
-    first, last = connection.execute(select(func.min(_n.issued_at), func.max(_n.issued_at)).where(same)).one()
-    return None if first is None else (first, last)
+def _due(connection: Connection, notice: Notice) -> dict[str, Any]:
+    """Give the audience, and from when to when who has left meanwhile must have been there: never, where the notice is no end."""
+    first = last = None
+    if notice.level == 0:  # from the first to the last notice that spoke of a level, before this one
+        before = {"alarm": notice.alarm, "audience": notice.audience.value, "sequence": notice.sequence}
+        first, last = connection.execute(_WARNED_AT, before).one()
+    return {"audience": notice.audience.value, "first": first, "last": last}

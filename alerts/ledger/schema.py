@@ -195,7 +195,7 @@ action = Table(  # what operators did
     Column("id", Integer, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("by", String(128), nullable=False),
-    Column("verb", String(32), nullable=False),  # acknowledge, close, silence, lift
+    Column("verb", String(32), nullable=False),  # acknowledge, close, silence, lift, release
     Column("alarm", String(16)),
     Column("reason", Text),
 )

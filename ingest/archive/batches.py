@@ -48,10 +48,7 @@ class SpoolFile:
 
     def bounds(self) -> Bounds:
         """Give what the spool holds now; raises LookupError for one without identity."""
-        identity, first, last = self._opened().execute(_BOUNDS).fetchone()
-        if identity is None:
-            raise LookupError(f"{self._path} has no identity: it is not a spool, or not a finished one")
-        return Bounds(identity, last + 1 if first is None else first, last)
+        return bounds_of(self._opened())
 
     def batches(self, after: int, most: int) -> Sequence[Batch]:
         """Give batches after an ordinal, in order: at least one if there is one, then no more than `most` readings."""
@@ -81,3 +78,11 @@ def _until(sizes: Sequence[tuple[int, int]], most: int) -> int:
     """Give the last ordinal whose readings, and those before it, are at most `most`; the first one in any case."""
     sums = accumulate(readings for _, readings in sizes)
     return max((ordinal for (ordinal, _), total in zip(sizes, sums, strict=True) if total <= most), default=sizes[0][0])
+
+
+def bounds_of(spool: sqlite3.Connection) -> Bounds:
+    """Give what a spool holds, seen through an open connection; raises LookupError for one without identity."""
+    identity, first, last = spool.execute(_BOUNDS).fetchone()
+    if identity is None:
+        raise LookupError("the spool has no identity: it is not a spool, or not a finished one")
+    return Bounds(identity, last + 1 if first is None else first, last)

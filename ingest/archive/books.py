@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from devices.instants import Instant
 from ingest.archive.forward import Cursor, Start
+from ingest.archive.history import Key, touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Books:
         self.name = name
         self._db = db
 
+    def of(self, name: str) -> Books:
+        """Give the rows of another, by the same connection."""
+        return Books(self._db, name)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside. There is no rollback: after an exception the process ends, and the file is as before."""
@@ -63,6 +68,7 @@ class Books:
         spool, ordinal = start.cursor.spool, start.cursor.ordinal
         with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?, ?)", (self.name, spool, ordinal, ordinal))
+            self._db.execute("UPDATE touched SET ordinal = 0 WHERE name = ?", (self.name,))  # of another spool, perhaps
             if start.trouble is not None:
                 self._db.execute("INSERT INTO incident (at, kind, detail) VALUES (?, ?, ?)", (now, start.trouble, start.detail))
 
@@ -76,6 +82,11 @@ class Books:
     def advance(self, ordinal: int) -> None:
         """Move the cursor; inside a transaction."""
         self._db.execute("UPDATE cursor SET reached = ? WHERE name = ?", (ordinal, self.name))
+
+    def touch(self, hours: Iterable[Key]) -> None:
+        """Note that hours have other readings than the history of this sink knows."""
+        with self.transaction():
+            touch(self._db, [self.name], hours, 0)
 
     def refuse(self, spool: str, refused: Iterable[Refused]) -> None:
         """Put lines aside; inside a transaction. The same line again is the same row."""
@@ -122,7 +133,8 @@ class Books:
         with self.transaction():
             for name, reached in gone:
                 self._db.execute("DELETE FROM cursor WHERE name = ?", (name,))
-                self._db.execute("DELETE FROM away WHERE name = ?", (name,))
+                self._db.execute("DELETE FROM away WHERE name = ? OR name LIKE ? || ' %'", (name, name))  # and what is looked after for it
+                self._db.execute("DELETE FROM touched WHERE name = ?", (name,))
                 detail = f"{name} is no longer in the settings; its cursor stood at {reached}"
                 self._db.execute("INSERT INTO incident (at, kind, detail) VALUES (?, 'sink_retired', ?)", (now, detail))
         return [name for name, _ in gone]

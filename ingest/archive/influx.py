@@ -10,7 +10,7 @@ Rule 4: never the client's batching mode, which drops silently, and never its re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ MOST = 5_000
 """Readings of one request, about half a megabyte."""
 NAME = "influx"
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 15.0
-_SETTLE = 0.5
+SETTLE = 0.5
 """Seconds after an answer that was missing: a request that the server still has must not overtake a newer value of its instant."""
 
 
@@ -44,6 +44,11 @@ class Server:
     verify: bool = True
     timeout: float = 10.0
     """Seconds for one request, from the connection to the answer."""
+
+    @property
+    def hourly(self) -> Server:
+        """Give the bucket of the history, on the same server."""
+        return replace(self, bucket=f"{self.bucket}_hourly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,7 @@ class Influx:
             self._wait(failure, wait)
             wait = min(2 * wait, _LONGEST_WAIT)
         if is_unknown:
-            self._pause(_SETTLE)
+            self._pause(SETTLE)
         self._say(None)
         return failure
 
@@ -222,5 +227,6 @@ def lines_of(batches: Sequence[Batch]) -> list[Line]:
 
 
 def _message(error: Exception) -> str:
-    message = getattr(error, "message", None) or getattr(error, "reason", None) or ""
+    named = ("message", "reason") if getattr(error, "status", 0) else ("reason", "message")  # without an answer, the reason is that of TLS
+    message = next((found for name in named if (found := getattr(error, name, None))), "")
     return message if isinstance(message, str) else str(message)

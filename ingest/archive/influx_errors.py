@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from urllib3.exceptions import SSLError
+
 T = TypeVar("T")
 
 LONGEST_REST = 300.0
@@ -82,7 +84,9 @@ def failure_of(status: int, message: str, retry_after: str | None = None) -> Fai
 
 
 def unanswered(error: Exception) -> Failure:
-    """Judge a connection that was refused, timed out or was cut."""
+    """Judge a connection that was refused, timed out, was cut, or could not be made safe."""
+    if isinstance(error, SSLError):
+        return failure_of(0, str(error))
     return Failure(
         Course.WAIT,
         f"InfluxDB does not answer: {error}",

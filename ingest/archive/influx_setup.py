@@ -1,9 +1,10 @@
 """
-From a server of InfluxDB 2, empty or in use, to an organisation, a bucket, and two tokens in files: one that may only write it, one that may only read it.
+From a server of InfluxDB 2, empty or in use, to an organisation, two buckets, and two tokens in files: one that may only write them, one that may only read them.
 
 Rule 1: done twice is done once: what is there and works is kept.
 Rule 2: a secret is in its file, which its owner alone may read, before the server hears of it where that can be; a server shows a token once.
-Rule 3: nothing is removed or made smaller: neither the time that a bucket keeps, nor a token that somebody may still use.
+Rule 3: the bucket of readings keeps as long as the settings say, also when they change; that of the history keeps for ever.
+Rule 4: no token is removed: somebody may still use it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,8 +23,10 @@ from urllib.parse import urlencode
 import urllib3
 
 from ingest.archive.influx import Server
+from ingest.archive.influx_errors import unanswered
 from ingest.archive.influx_query import pool_of
 
+_DAY = 86_400
 USER = "canhbao"
 """Of the first user of an empty server; its password is in a file beside the tokens."""
 
@@ -42,6 +45,8 @@ class Done(StrEnum):
 
     MADE = "made"
     KEPT = "kept"
+    CHANGED = "changed"
+    """A bucket that kept longer or shorter than it was to."""
     REPLACED = "replaced"
     """A token that did not work any more."""
 
@@ -84,6 +89,8 @@ class Report:
     bucket: Done
     keeps_seconds: int
     """How long the bucket keeps readings, by the time of observation; 0 for ever."""
+    hourly: Done
+    """The bucket of the history."""
     write: Done
     read: Done
 
@@ -96,37 +103,66 @@ def set_up(server: Server, files: Files, operator: str | None, keep_seconds: int
         server: where, and the names of organisation and bucket.
         files: where secrets go.
         operator: a token that may make buckets and tokens; without one, the file of a former run is used, or the server must be empty.
-        keep_seconds: for a bucket that is made now; 0 for ever.
+        keep_seconds: how long the bucket of readings is to keep them; 0 for ever.
 
     Raises:
         SetupFailed: the server cannot be used, or the token may not do it.
     """
     files.folder.mkdir(parents=True, exist_ok=True)
-    version = _version(server)
+    version = version_of(server)
     onboarded = bool(_Asking(server, None).get("/api/v2/setup", {}).get("allowed"))
     if onboarded:
         _onboard(server, files, operator, keep_seconds)
     asking = _Asking(server, operator or _operator(files))
     org, org_done = _org(asking, server.org)
     bucket, bucket_done = _bucket(asking, org, server.bucket, keep_seconds)
+    hourly, hourly_done = _bucket(asking, org, server.hourly.bucket, 0)
+    buckets = [str(bucket["id"]), str(hourly["id"])]
     return Report(
         version,
         onboarded,
         Done.MADE if onboarded else org_done,
         Done.MADE if onboarded else bucket_done,
-        sum(rule["everySeconds"] for rule in bucket["retentionRules"]),
-        _token(asking, server, org, bucket, "write", files.write),
-        _token(asking, server, org, bucket, "read", files.read),
+        keeps(bucket),
+        hourly_done,
+        _token(asking, server, org, buckets, "write", files.write),
+        _token(asking, server, org, buckets, "read", files.read),
     )
 
 
 def may(server: Server, action: str, token: str) -> bool:
-    """Tell whether a token may write or read the bucket, without writing anything; raises SetupFailed where nobody answers."""
-    asking = _Asking(server, token)
+    """Tell whether a token may write or read both buckets, without writing anything; raises SetupFailed where nobody answers."""
+    return all(_may(_Asking(server, token), each, action) for each in (server, server.hourly))
+
+
+def _may(asking: _Asking, server: Server, action: str) -> bool:
     if action == "write":
         return asking.answer("POST", "/api/v2/write", {"org": server.org, "bucket": server.bucket, "precision": "ms"}).status == 204
     found = asking.answer("GET", "/query", {"db": server.bucket, "q": "SELECT count(value) FROM canhbao WHERE time < 0"})
     return found.status == 200 and b'"error"' not in found.data
+
+
+def kept_by(server: Server, token: str) -> int:
+    """Give how many seconds the bucket keeps readings, 0 for ever; the token may read it. Raises SetupFailed."""
+    found = _found(_Asking(server, token), "buckets", {"org": server.org, "name": server.bucket})
+    if found is None:
+        raise SetupFailed(f"there is no bucket {server.bucket}; run `canhbao archive init`, which makes it")
+    return keeps(found)
+
+
+def keep(server: Server, files: Files, keep_seconds: int) -> bool:
+    """Let the bucket keep so many seconds, by the operator's token of a former `set_up`; False where there is none. Raises SetupFailed."""
+    operator = _secret(files.operator)
+    if operator is None:
+        return False
+    asking = _Asking(server, operator)
+    _bucket(asking, _org(asking, server.org)[0], server.bucket, keep_seconds)
+    return True
+
+
+def keeps(bucket: Mapping[str, Any]) -> int:
+    """Give how many seconds a bucket keeps readings; 0 for ever."""
+    return int(sum(rule["everySeconds"] for rule in bucket["retentionRules"]))
 
 
 class _Asking:
@@ -143,12 +179,16 @@ class _Asking:
     def post(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         return self._document(self.answer("POST", path, {}, json.dumps(document).encode()))
 
+    def patch(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        return self._document(self.answer("PATCH", path, {}, json.dumps(document).encode()))
+
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes | None = None) -> urllib3.BaseHTTPResponse:
         url = self._url + path + (f"?{urlencode(query)}" if query else "")
         try:
             return self._pool.request(method, url, body=body, headers=self._headers | {"Content-Type": "application/json"})
         except urllib3.exceptions.HTTPError as error:
-            raise SetupFailed(f"InfluxDB at {self._url} does not answer: {error}; start it, or set CANHBAO_INFLUX__URL") from error
+            failure = unanswered(error)
+            raise SetupFailed(f"{self._url}: {failure.what}; {failure.fix}") from error
 
     def _document(self, answer: urllib3.BaseHTTPResponse) -> dict[str, Any]:
         found: Any = {}
@@ -168,7 +208,8 @@ def _fix(status: int) -> str:
     return "look at CANHBAO_INFLUX__URL and at the log of InfluxDB"
 
 
-def _version(server: Server) -> str:
+def version_of(server: Server) -> str:
+    """Give the version of the server; raises SetupFailed where it does not answer, or is no InfluxDB 2."""
     answer = _Asking(server, None).answer("GET", "/ping", {})
     version = answer.headers.get("X-Influxdb-Version", "")
     if not version.removeprefix("v").startswith("2."):
@@ -202,10 +243,18 @@ def _org(asking: _Asking, name: str) -> tuple[str, Done]:
 
 def _bucket(asking: _Asking, org: str, name: str, keep_seconds: int) -> tuple[dict[str, Any], Done]:
     found = _found(asking, "buckets", {"orgID": org, "name": name})
-    if found is not None:
+    rules = _rules(keep_seconds)
+    if found is None:
+        return asking.post("/api/v2/buckets", {"orgID": org, "name": name, "retentionRules": rules}), Done.MADE
+    if keeps(found) == keep_seconds:
         return found, Done.KEPT
-    rules = [{"type": "expire", "everySeconds": keep_seconds}] if keep_seconds else []
-    return asking.post("/api/v2/buckets", {"orgID": org, "name": name, "retentionRules": rules}), Done.MADE
+    return asking.patch(f"/api/v2/buckets/{found['id']}", {"retentionRules": rules}), Done.CHANGED
+
+
+def _rules(keep_seconds: int) -> list[dict[str, Any]]:
+    """Give how a bucket forgets. It forgets whole parts, as wide as the server would choose; without that it refuses to keep less than one."""
+    width = 3_600 if 0 < keep_seconds < 2 * _DAY else _DAY if 0 < keep_seconds < 180 * _DAY else 7 * _DAY
+    return [{"type": "expire", "everySeconds": keep_seconds, "shardGroupDurationSeconds": width}]
 
 
 def _found(asking: _Asking, kind: str, query: Mapping[str, str]) -> dict[str, Any] | None:
@@ -219,14 +268,14 @@ def _found(asking: _Asking, kind: str, query: Mapping[str, str]) -> dict[str, An
     return found[0] if found else None
 
 
-def _token(asking: _Asking, server: Server, org: str, bucket: Mapping[str, Any], action: str, file: Path) -> Done:
+def _token(asking: _Asking, server: Server, org: str, buckets: Sequence[str], action: str, file: Path) -> Done:
     """Keep the token in a file if it may do what it is for, else make another."""
     before = _secret(file)
     if before is not None and may(server, action, before):
         return Done.KEPT
-    permission = {"action": action, "resource": {"type": "buckets", "id": bucket["id"], "orgID": org}}
-    purpose = f"canhbao: {action} bucket {bucket['name']}"
-    made = asking.post("/api/v2/authorizations", {"orgID": org, "description": purpose, "permissions": [permission]})
+    permissions = [{"action": action, "resource": {"type": "buckets", "id": bucket, "orgID": org}} for bucket in buckets]
+    purpose = f"canhbao: {action} buckets {server.bucket} and {server.hourly.bucket}"
+    made = asking.post("/api/v2/authorizations", {"orgID": org, "description": purpose, "permissions": permissions})
     _keep_secret(file, str(made["token"]))
     return Done.MADE if before is None else Done.REPLACED
 

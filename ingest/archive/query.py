@@ -3,16 +3,18 @@ The port through which pages, rules and dashboards read the archive; the SQLite 
 
 Rule 1: a gap stays a gap; nothing is interpolated.
 Rule 2: no reading has no `received_at`: age and delay can always be shown.
+Rule 3: where readings are older than they are kept, the hours of the history stand for them, each at its beginning: as a reading that
+        has the mean, the worst flag and the last receipt; in a bucket with its least, greatest and count; and as a time without a gap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-from devices.instants import MILLISECOND, Instant, Span
+from devices.instants import HOUR, MILLISECOND, Instant, Span
 from devices.readings import Reading
 
 
@@ -75,7 +77,26 @@ def bucket_width(from_at: Instant, to_at: Instant, points: int) -> Span:
     return max(1, -(-(to_at - from_at) // (points * MILLISECOND))) * MILLISECOND
 
 
-def gaps_between(instants: Iterable[Instant], from_at: Instant, to_at: Instant, longer_than: Span) -> list[Gap]:
-    """Give the gaps between instants, which are in order and inside the span, and between them and its ends."""
+def gaps_between(
+    instants: Iterable[Instant], from_at: Instant, to_at: Instant, longer_than: Span, hours: Collection[Instant] = ()
+) -> list[Gap]:
+    """Give the gaps between instants, which are in order and inside the span, and its ends; `hours` begin where there is no gap for an hour."""
+    if hours:
+        instants = sorted({*instants, *hours, *(min(hour_at + HOUR - MILLISECOND, to_at) for hour_at in hours)})
     edges = [from_at, *instants, max(from_at, to_at)]
-    return [Gap(earlier, later) for earlier, later in pairwise(edges) if later - earlier > longer_than]
+    return [Gap(earlier, later) for earlier, later in pairwise(edges) if later - earlier > longer_than and earlier not in hours]
+
+
+def joined(buckets: Iterable[Bucket]) -> list[Bucket]:
+    """Make one bucket of those that start together; gives them in order."""
+    found: dict[Instant, Bucket] = {}
+    for each in buckets:
+        other = found.get(each.start_at)
+        found[each.start_at] = each if other is None else _one(other, each)
+    return [found[start_at] for start_at in sorted(found)]
+
+
+def _one(bucket: Bucket, other: Bucket) -> Bucket:
+    count, low, high = bucket.count + other.count, min(bucket.low, other.low), max(bucket.high, other.high)
+    mean = (bucket.mean * bucket.count + other.mean * other.count) / count
+    return Bucket(bucket.start_at, count, low, min(max(mean, low), high), high)

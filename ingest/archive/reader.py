@@ -3,6 +3,7 @@ From questions of the query port to short reads of the store.
 
 Rule 1: a question opens the file, asks one statement and closes it: nothing is shared between threads, and no read stays open.
 Rule 2: the file is opened for reading only, whoever asks.
+Rule 3: where the readings of a series are gone, its hours answer (see `query`).
 """
 
 from __future__ import annotations
@@ -23,18 +24,32 @@ _LATEST = """
 SELECT station, device, quantity, value, quality, observed_at, received_at FROM series CROSS JOIN latest ON latest.series = series.id
 WHERE :quantity IS NULL OR quantity = :quantity ORDER BY station, quantity, device
 """
-_ANSWERING = """
+_WHERE = "station = :station AND quantity = :quantity AND (:device IS NULL OR device = :device)"
+_READINGS = f"""
 FROM series CROSS JOIN reading ON reading.series = series.id
-WHERE station = :station AND quantity = :quantity AND (:device IS NULL OR device = :device) AND observed_at >= :from_at AND observed_at < :to_at
+WHERE {_WHERE} AND observed_at >= max(:from_at, whole_at) AND observed_at < :to_at
 """
-_SERIES = f"SELECT station, device, quantity, value, quality, observed_at, received_at {_ANSWERING} ORDER BY observed_at, device"
-_INSTANTS = f"SELECT DISTINCT observed_at {_ANSWERING} ORDER BY observed_at"
+_HOURS = f"""
+FROM series CROSS JOIN hourly ON hourly.series = series.id
+WHERE {_WHERE} AND hour_at >= :from_at AND hour_at < min(:to_at, whole_at)
+"""
+_SERIES = f"""
+SELECT station, device, quantity, mean, quality, hour_at AS observed_at, received_at {_HOURS}
+UNION ALL SELECT station, device, quantity, value, quality, observed_at, received_at {_READINGS} ORDER BY observed_at, device
+"""
+_INSTANTS = f"SELECT hour_at AS at, 1 {_HOURS} UNION SELECT observed_at, 0 {_READINGS} ORDER BY at"
 _BUCKETS = f"""
-SELECT (observed_at - :from_at) / :width AS bucket, count(*), min(value), avg(value), max(value) {_ANSWERING}
-GROUP BY bucket ORDER BY bucket
-"""
+SELECT bucket, sum(count), min(low), sum(total) / sum(count), max(high) FROM (
+    SELECT (hour_at - :from_at) / :width AS bucket, sum(count) AS count, min(low) AS low, sum(mean * count) AS total, max(high) AS high
+    {_HOURS} GROUP BY bucket
+    UNION ALL SELECT (observed_at - :from_at) / :width AS bucket, count(*), min(value), sum(value), max(value) {_READINGS} GROUP BY bucket
+) GROUP BY bucket ORDER BY bucket
+"""  # noqa: S608 - texts of ours
 _COUNT = """
-SELECT count(*) FROM series CROSS JOIN reading ON reading.series = series.id WHERE observed_at >= :from_at AND observed_at < :to_at
+SELECT (SELECT count(*) FROM series CROSS JOIN reading ON reading.series = series.id
+        WHERE observed_at >= max(:from_at, whole_at) AND observed_at < :to_at)
+    + (SELECT coalesce(sum(count), 0) FROM series CROSS JOIN hourly ON hourly.series = series.id
+        WHERE hour_at >= :from_at AND hour_at < min(:to_at, whole_at))
 """
 
 
@@ -69,7 +84,8 @@ class StoreArchive:
     ) -> Sequence[Gap]:
         """Give the gaps between readings that are longer than `longer_than`, open ones at both ends included."""
         rows = self._ask(_INSTANTS, _asked(station, quantity, from_at, to_at, device))
-        return gaps_between((observed_at for (observed_at,) in rows), from_at, to_at, longer_than)
+        hours = {at for at, is_hour in rows if is_hour}
+        return gaps_between((at for at, _ in rows), from_at, to_at, longer_than, hours)
 
     def count(self, from_at: Instant, to_at: Instant) -> int:
         """Give the number of readings observed in a span."""

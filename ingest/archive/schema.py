@@ -6,6 +6,7 @@ Rule 2: the writer commits without waiting for the disk (synchronous=NORMAL): a 
         cursor with them, and the spool gives the same batches again. What the spool may forget is therefore told by a second
         number, which moves only when the disk has answered.
 Rule 3: a reader opens, asks once and closes; an open read transaction would keep the log from being folded into the file.
+Rule 4: a store of version 1 had no history: all of its hours are touched, so its next is made of what it holds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+from devices.instants import HOUR, Instant
+
+VERSION = 2
+BEFORE_ALL: Instant = -(2**62)
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS series (
@@ -21,6 +25,7 @@ CREATE TABLE IF NOT EXISTS series (
     station TEXT NOT NULL,
     quantity TEXT NOT NULL,
     device TEXT NOT NULL,
+    whole_at INTEGER NOT NULL DEFAULT {BEFORE_ALL},  -- readings observed before it may be gone: the history answers for them
     UNIQUE (station, quantity, device)
 );
 CREATE TABLE IF NOT EXISTS reading (
@@ -38,6 +43,24 @@ CREATE TABLE IF NOT EXISTS latest (  -- outlives its reading: a gauge that is lo
     quality INTEGER NOT NULL,
     received_at INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS hourly (  -- the history, for ever
+    series INTEGER NOT NULL,
+    hour_at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    low REAL NOT NULL,
+    mean REAL NOT NULL,
+    high REAL NOT NULL,
+    quality INTEGER NOT NULL,      -- the worst flag
+    received_at INTEGER NOT NULL,  -- the last
+    PRIMARY KEY (series, hour_at)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS touched (  -- hours with readings that a history does not have yet
+    series INTEGER NOT NULL,
+    hour_at INTEGER NOT NULL,
+    name TEXT NOT NULL,         -- of the history
+    ordinal INTEGER NOT NULL,   -- of the newest batch with such readings
+    PRIMARY KEY (series, hour_at, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursor (
     name TEXT PRIMARY KEY,
     spool TEXT NOT NULL,
@@ -69,6 +92,16 @@ CREATE TABLE IF NOT EXISTS incident (
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
+_FROM_1 = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE series ADD COLUMN whole_at INTEGER NOT NULL DEFAULT {BEFORE_ALL};
+CREATE TABLE touched (
+    series INTEGER NOT NULL, hour_at INTEGER NOT NULL, name TEXT NOT NULL, ordinal INTEGER NOT NULL, PRIMARY KEY (series, hour_at, name)
+) WITHOUT ROWID;
+INSERT INTO touched SELECT DISTINCT series, observed_at - (observed_at % {HOUR} + {HOUR}) % {HOUR}, 'store', 0 FROM reading;
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""  # noqa: S608 - numbers of ours
 
 
 class StoreVersionError(Exception):
@@ -80,14 +113,15 @@ def open_writer(path: Path) -> sqlite3.Connection:
     Open the store for its one writer, and make it where there is none.
 
     Raises:
-        StoreVersionError: the file has tables of another version.
+        StoreVersionError: the file has tables of a version that is not known here; older ones are brought up to date.
     """
     store = sqlite3.connect(path, isolation_level=None, timeout=30)
     store.execute("PRAGMA journal_mode=WAL")
     store.execute("PRAGMA synchronous=NORMAL")
     store.execute("PRAGMA secure_delete=OFF")  # Debian builds SQLite with it on
     store.execute("PRAGMA cache_size=-32768")  # the last page of each of some thousand series
-    _check_version(store, path)
+    if _version(store, path) == 1:
+        store.executescript(_FROM_1)
     store.executescript(_SCHEMA)
     return store
 
@@ -97,10 +131,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
 
 
-def _check_version(store: sqlite3.Connection, path: Path) -> None:
+def _version(store: sqlite3.Connection, path: Path) -> int:
     (version,) = store.execute("PRAGMA user_version").fetchone()
-    if version not in (0, VERSION):
+    if version not in range(VERSION + 1):
         store.close()
         raise StoreVersionError(
             f"{path} has version {version} of the tables, this program knows {VERSION}: start the version that wrote it"
         )
+    return int(version)

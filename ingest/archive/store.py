@@ -1,5 +1,5 @@
 """
-From batches of the spool to the store: readings, the newest of each series, refused lines and the cursor, in one transaction.
+From batches of the spool to the store: readings, the newest of each series, touched hours, refused lines and the cursor, in one transaction.
 
 Rule 1: writing a batch twice is writing it once: what the cursor has passed is skipped, and a reading that comes again overwrites.
 Rule 2: a line that is no reading ends among the refused, alone; the others of its batch are stored.
@@ -8,19 +8,25 @@ Rule 3: nothing is caught. An error of the file ends the process; the next one g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median_low
 from types import TracebackType
 from typing import TypeAlias
 
-from devices.instants import Instant
+from devices.instants import DAY, HOUR, Instant
 from ingest.archive.books import Books, Refused
 from ingest.archive.forward import Batch, Cursor, Start, Written
+from ingest.archive.history import MOST, STORE, compute, hour_of, touch
 from ingest.archive.points import Refusal, point_of, series_of
-from ingest.archive.schema import open_writer
+from ingest.archive.schema import BEFORE_ALL, open_writer
 
 Row: TypeAlias = tuple[int, Instant, float, int, Instant]
 """Id of the series, `observed_at`, value, quality, `received_at`."""
+DeviceDay: TypeAlias = tuple[str, Instant]
+"""A device, and the beginning of a day (UTC)."""
+MOST_FORGOTTEN = 10_000
 
 _KEEP = "INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?)"
 _KEEP_LATEST = """
@@ -30,6 +36,14 @@ WHERE excluded.observed_at >= latest.observed_at
 """
 _OLDEST = "SELECT observed_at FROM reading WHERE series = ? AND observed_at < ? ORDER BY observed_at LIMIT 1 OFFSET ?"
 _FORGET = "DELETE FROM reading WHERE series = ? AND observed_at < ?"
+_FORGOTTEN = "UPDATE series SET whole_at = ? WHERE id = ? AND whole_at < ?"
+_IS_KNOWN = """
+SELECT EXISTS (SELECT 1 FROM reading WHERE series = ? AND observed_at = ?) OR EXISTS (SELECT 1 FROM series WHERE id = ? AND whole_at > ?)
+"""
+_HEARD = f"""
+SELECT observed_at FROM latest
+WHERE received_at <= :now AND received_at >= (SELECT max(received_at) FROM latest WHERE received_at <= :now) - {DAY} ORDER BY observed_at
+"""  # noqa: S608 - a number of ours
 
 
 class Store:
@@ -37,10 +51,13 @@ class Store:
 
     name = "store"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, histories: Sequence[str] = (STORE,)) -> None:
+        """`histories`: names of those that compute what is written; readings are not forgotten before all of them have."""
         self._db = open_writer(path)
         self.books = Books(self._db, self.name)
+        self._histories = histories
         self._ids: dict[str, int] = {}
+        self._devices: dict[int, str] = {}
 
     def __enter__(self) -> Store:
         return self
@@ -71,25 +88,76 @@ class Store:
                 self.books.advance(fresh[-1].ordinal)
         return written
 
+    def mend(self, batches: Sequence[Batch], mended: set[tuple[int, Instant]]) -> tuple[Counter[DeviceDay], Counter[DeviceDay]]:
+        """
+        Store again what should be here and is not.
+
+        Args:
+            batches: in order, which the cursor has passed. Their refused lines are known already.
+            mended: series and instants that were missing in former batches of this round; the values that came last win. Grows.
+
+        Returns:
+            The readings of the batches, and of these the missing ones, by device and day.
+        """
+        with self.books.transaction():
+            rows = {(row[0], row[1]): row for row in self._sorted_out(batches)[0]}
+            lacking = [row for key, row in rows.items() if key in mended or not self._has(*key)]
+            self._db.executemany(_KEEP, lacking)
+            self._db.executemany(_KEEP_LATEST, lacking)
+            touch(self._db, self._histories, {(row[0], hour_of(row[1])) for row in lacking}, batches[-1].ordinal)
+        mended |= {(row[0], row[1]) for row in lacking}
+        return self._device_days(rows.values()), self._device_days(lacking)
+
     def sync(self) -> None:
         """Put everything written so far on the disk, and say so: the spool may forget it."""
         self.books.sync()
 
-    def trim(self, before: Instant, most: int = 10_000) -> int:
+    def present(self, clock_at: Instant) -> Instant:
         """
-        Forget readings observed before an instant; the newest one of a series stays known to `latest`, however old.
+        Give the present by which readings are old: that of a clock, but not later than what sensors have observed.
+
+        A clock that was set ahead must not delete history. The median of the newest observations counts, of the sensors that were
+        heard within a day, so that neither a dead gauge nor one whose clock is wrong decides.
+        """
+        observed = [observed_at for (observed_at,) in self._db.execute(_HEARD, {"now": clock_at})]
+        return min(clock_at, median_low(observed)) if observed else clock_at
+
+    def keep_history(self, now: Instant, before: Instant = BEFORE_ALL, most: int = MOST) -> int:
+        """
+        Bring hours that are over into the history; and forget, in the same transaction, those of their readings that are old.
+
+        Were it two, readings that keep coming late would touch their hour in between, again and again, and none would go.
 
         Args:
-            before: exclusive.
-            most: readings forgotten by one call, so that it is a short one. The file keeps its size, and uses the room again.
+            now: an hour that ends later waits.
+            before: as for `trim`.
+            most: hours at once.
 
         Returns:
-            How many were forgotten; less than `most` says that nothing is left to forget.
+            How many; fewer than `most` say that no more wait.
+        """
+        with self.books.transaction():
+            keys = compute(self._db, now, most)
+            for series, hour_at in keys:
+                if hour_at < hour_of(before):
+                    self._trim(series, before, MOST_FORGOTTEN)
+        return len(keys)
+
+    def trim(self, before: Instant, most: int = MOST_FORGOTTEN) -> int:
+        """
+        Forget readings observed in hours before an instant; the newest one of a series stays known to `latest`, however old.
+
+        Args:
+            before: exclusive; the hour of it stays. An hour that a history does not have yet stays too, and those after it.
+            most: readings forgotten by one call, about, so that it is a short one. The file keeps its size, and uses the room again.
+
+        Returns:
+            How many were forgotten; 0 says that nothing is left to forget.
         """
         left = most
         with self.books.transaction():
             for (series,) in self._db.execute("SELECT id FROM series").fetchall():
-                left -= self._trim_one(series, before, left)
+                left -= self._trim(series, before, left) if left > 0 else 0
         return most - left
 
     def close(self) -> None:
@@ -100,6 +168,7 @@ class Store:
         rows, latest, refused = self._sorted_out(batches)
         self._db.executemany(_KEEP, rows)
         self._db.executemany(_KEEP_LATEST, latest.values())
+        touch(self._db, self._histories, {(row[0], hour_of(row[1])) for row in rows}, batches[-1].ordinal if batches else 0)
         self.books.refuse(spool, refused)
         return Written(len(rows), len(refused))
 
@@ -126,9 +195,22 @@ class Store:
         self._db.execute("INSERT OR IGNORE INTO series (station, quantity, device) VALUES (?, ?, ?)", names)
         (key,) = self._db.execute("SELECT id FROM series WHERE station = ? AND quantity = ? AND device = ?", names).fetchone()
         self._ids[head] = int(key)
+        self._devices[self._ids[head]] = series.device
         return self._ids[head]
 
-    def _trim_one(self, series: int, before: Instant, most: int) -> int:
-        beyond = self._db.execute(_OLDEST, (series, before, most)).fetchone()
-        until = before if beyond is None else beyond[0]
-        return self._db.execute(_FORGET, (series, until)).rowcount
+    def _has(self, series: int, observed_at: Instant) -> bool:
+        """Tell whether a reading is here, or in the history."""
+        return bool(self._db.execute(_IS_KNOWN, (series, observed_at, series, observed_at)).fetchone()[0])
+
+    def _device_days(self, rows: Iterable[Row]) -> Counter[DeviceDay]:
+        return Counter((self._devices[row[0]], row[1] // DAY * DAY) for row in rows)
+
+    def _trim(self, series: int, before: Instant, most: int) -> int:
+        (open_at,) = self._db.execute("SELECT min(hour_at) FROM touched WHERE series = ?", (series,)).fetchone()
+        until = hour_of(before) if open_at is None else min(hour_of(before), open_at)
+        beyond = self._db.execute(_OLDEST, (series, until, most)).fetchone()
+        until = until if beyond is None else hour_of(beyond[0]) + HOUR
+        gone = self._db.execute(_FORGET, (series, until)).rowcount
+        if gone:
+            self._db.execute(_FORGOTTEN, (until, series, until))
+        return gone

@@ -1,4 +1,4 @@
-"""What is done once for an archive: making organisation, bucket and tokens on a server of InfluxDB."""
+"""What is done once for an archive: making organisation, buckets and tokens on a server of InfluxDB."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ _TOKEN_FILE = typer.Option(
     metavar="FILE",
     help="Token that may make buckets and tokens, for a server that is in use. An empty server needs none.",
 )
-_DAYS = typer.Option("--keep-days", metavar="DAYS", min=0, help="Days that a new bucket keeps readings; 0 for ever.")
 
 
 def add_to(archive: typer.Typer) -> None:
@@ -28,10 +27,13 @@ def init(
         Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the service, instead of the setting `data`.")
     ] = None,
     operator_token_file: Annotated[Path | None, _TOKEN_FILE] = None,
-    keep_days: Annotated[int, _DAYS] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, for machines.")] = False,
 ) -> None:
-    """Make organisation, bucket, a token that may only write it and one that may only read it, on the InfluxDB of the settings. What is there is kept."""
+    """
+    Make organisation, buckets, a token that may only write them and one that may only read them, on the InfluxDB of the settings.
+
+    What is there is kept; how long readings are kept follows the setting `influx.keep_days`.
+    """
     from ingest.archive.influx_setup import SetupFailed, set_up
     from service.influx import files_of, server_of
     from service.settings import load_settings
@@ -41,7 +43,7 @@ def init(
     if server is None:
         raise CommandError("no InfluxDB is named; set CANHBAO_INFLUX__URL, for example to http://127.0.0.1:8086", Exit.CONFIGURATION)
     try:
-        report = set_up(server, files, _read(operator_token_file), keep_days * 86_400)
+        report = set_up(server, files, _read(operator_token_file), (settings.influx.keep_days or 0) * 86_400)
     except SetupFailed as failed:
         raise CommandError(str(failed), Exit.UNAVAILABLE) from failed
     from service.influx import described, told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -27,13 +27,31 @@ def add_to(app: typer.Typer) -> None:
     app.command()(reference)
 
 
-def status(data: Data = None, as_json: AsJson = False) -> None:
+def status(
+    data: Data = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="PROGRAM", help="Ask about this program alone, as its container does of itself.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Tell whether the programs run, whether every reading is accounted for, what lags, and which sensors are silent. Status 1: something is wrong."""
     from service.health import described, health
 
+    if only is not None:
+        _status_of(only, _settings(data))
     found = health(_settings(data))
     typer.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1) if as_json else described(found))
     raise typer.Exit(Exit.FINE if found.is_well else Exit.FOUND)
+
+
+def _status_of(program: str, settings: Settings) -> NoReturn:
+    from service.health import WELL, state_of
+
+    if program not in WELL:
+        raise CommandError(f"there is no program {program!r}; write one of: {', '.join(WELL)}", Exit.USAGE)
+    state = state_of(program, settings)
+    typer.echo(f"{program}: {state}")
+    raise typer.Exit(Exit.FINE if state == WELL[program] else Exit.FOUND)
 
 
 def check(

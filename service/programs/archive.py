@@ -4,6 +4,7 @@
 Rule 1: nothing is cleaned up on the way out that a kill would not leave in order; a signal only saves the next start a repetition.
 Rule 2: an error of a file ends the process; it is started again and goes on from the cursor.
 Rule 3: each sink has a thread and a cursor of its own; the store never waits for a server.
+Rule 4: the history is computed, and the spool held against the archive, by jobs beside them (`archive_jobs`).
 """
 
 from __future__ import annotations
@@ -11,16 +12,21 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from queue import SimpleQueue
 from types import FrameType
 
 import structlog
 
-from devices.instants import HOUR, Span
+from ingest.archive import reconcile
 from ingest.archive.batches import SpoolFile
 from ingest.archive.forward import Forwarder, Turn
+from ingest.archive.history import STORE
+from ingest.archive.influx import NAME
+from ingest.archive.reconcile import Round
 from ingest.archive.store import Store
 from service.clock import Clock
 from service.programs.archive_influx import begin_influx, follow_influx
+from service.programs.archive_jobs import Jobs
 from service.settings import Settings
 
 IDLE = 0.02
@@ -30,7 +36,6 @@ SYNC = 1.0
 LEAVE = 0.3
 """Seconds that the other sink has to come to an end; what it sends then, it sends again."""
 PROGRESS = 2.0
-TRIM = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -67,18 +72,25 @@ def run(settings: Settings, clock: Clock) -> int:
     """Forward until a signal asks to stop; give the exit code. For the main thread, as signals are."""
     stop = Stop()
     settings.data.mkdir(parents=True, exist_ok=True)
-    with SpoolFile(settings.spool_file) as spool, Store(settings.store_file) as store:
+    histories = (STORE,) if settings.influx.url is None else (STORE, NAME)
+    with SpoolFile(settings.spool_file) as spool, Store(settings.store_file, histories) as store:
         wait_for(spool, stop)
         if not stop.asked:
-            follower = with_influx(settings, spool, store, clock, stop)
-            forward(spool, store, kept(settings), clock, stop)
+            rounds = SimpleQueue[Round]()
+            follower = with_influx(settings, spool, store, clock, rounds, stop)
+            jobs = Jobs(settings, clock, histories, rounds, lambda: stop.asked)
+            jobs.start(spool.bounds())
+            forward(spool, store, jobs, clock, stop)
+            jobs.end()
             store.sync()
             if follower is not None:
                 follower.join(LEAVE)
     return 0
 
 
-def with_influx(settings: Settings, spool: SpoolFile, store: Store, clock: Clock, stop: Stop) -> threading.Thread | None:
+def with_influx(
+    settings: Settings, spool: SpoolFile, store: Store, clock: Clock, rounds: SimpleQueue[Round], stop: Stop
+) -> threading.Thread | None:
     """
     Let a thread move readings to the InfluxDB of the settings; gives it, or None where they name none.
 
@@ -86,19 +98,13 @@ def with_influx(settings: Settings, spool: SpoolFile, store: Store, clock: Clock
     that is named no longer goes, so that the spool need not keep everything for ever.
     """
     if settings.influx.url is None:
-        for name in store.books.retire_others([store.name], clock()):
+        for name in store.books.retire_others([store.name, reconcile.NAME], clock()):
             log.warning("a sink is no longer in the settings; its cursor is forgotten", sink=name)
         return None
     begin_influx(settings.store_file, spool.bounds(), clock)
-    thread = threading.Thread(target=follow_influx, args=(settings, clock, lambda: stop.asked), name="influx", daemon=True)
+    thread = threading.Thread(target=follow_influx, args=(settings, clock, rounds, lambda: stop.asked), name="influx", daemon=True)
     thread.start()
     return thread
-
-
-def kept(settings: Settings) -> Span | None:
-    """Give how far back the store keeps readings; None for everything."""
-    hours = settings.archive.keep_hours
-    return None if hours is None else hours * HOUR
 
 
 def wait_for(spool: SpoolFile, stop: Stop) -> None:
@@ -110,18 +116,17 @@ def wait_for(spool: SpoolFile, stop: Stop) -> None:
         time.sleep(IDLE)
 
 
-def forward(spool: SpoolFile, store: Store, keep: Span | None, clock: Clock, stop: Stop) -> None:
-    """Write what waits, then look again; between two turns sync, trim and say how far it is."""
+def forward(spool: SpoolFile, store: Store, jobs: Jobs, clock: Clock, stop: Stop) -> None:
+    """Write what waits, then look again; between two turns sync and say how far it is."""
     forwarder = Forwarder(spool, store)
-    sync, progress, trim = Pace(SYNC), Pace(PROGRESS), Pace(TRIM)
-    trimming = True
+    sync, progress = Pace(SYNC), Pace(PROGRESS)
     while not stop.asked:
         turn = forwarder.turn(clock())
         tell(turn, catching_up=turn.behind > 0 and progress.is_due())
         if sync.is_due():
             store.sync()
-        if keep is not None and (trimming or trim.is_due()):
-            trimming = store.trim(clock() - keep) > 0
+        if not turn.behind:
+            jobs.caught_up()
         if not turn.batches:
             time.sleep(IDLE)
 

@@ -40,6 +40,7 @@ from rules.engine import Engine
 from service.apart import watched_of_files, watched_of_spool
 from service.clock import Clock, slack_of
 from service.configuration import Watched
+from service.disk import budget_of
 from service.exits import CommandError, Exit
 from service.memory import settle_memory
 from service.settings import Settings
@@ -179,8 +180,8 @@ def wire(settings: Settings, clock: Clock, broker: Broker, resumed: Resumed) -> 
     """Make the parts and connect them; nothing runs yet."""
     path, inbox = settings.spool_file, Inbox()
     session = Session(broker, inbox.put, clock)
-    keeping = Keeping(path, settings.store_file, broker.session, settings.spool.quarantine_bytes)
-    committer = Committer(keeping, session.acknowledge, session.pulse, clock)
+    keeping = Keeping(path, settings.store_file, broker.session, settings.spool.quarantine_bytes, budget_of(settings))
+    committer = Committer(keeping, session.acknowledge, session.pulse, clock, inbox.put)
     if resumed.incidents or resumed.standings:
         committer.put(Taken(resumed.intake.now, incidents=resumed.incidents, standings=resumed.standings))
     wires = Wires(

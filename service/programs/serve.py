@@ -23,7 +23,8 @@ from alerts.deliver import Deliverer
 from alerts.desk import step
 from alerts.facts import facts_of
 from alerts.ledger import changes, deliveries, incidents
-from alerts.ledger.opening import ledger_url, migrate, open_ledger
+from alerts.ledger.migrating import migrate
+from alerts.ledger.opening import ledger_url, open_ledger, open_ledger_to_read
 from alerts.ledger.recipients import recipients_of, sync_recipients
 from alerts.model import Alarm, Status, Told
 from alerts.plan import Draft
@@ -37,6 +38,7 @@ from service.clock import Clock, RealClock, slack_of
 from service.configuration import City, build, from_snapshot
 from service.exits import CommandError, Exit
 from service.programs.archive import Pace, Stop
+from service.programs.serve_annotations import annotating
 from service.programs.serve_jobs import schedule_jobs
 from service.programs.serve_pages import end_process, real_clock, start_pages, token_of
 from service.settings import Settings
@@ -82,7 +84,7 @@ def run(settings: Settings, clock: Clock) -> int:
     if city is not None:
         serving = Serving(settings, clock, engine, feed, city)
         pages = start_pages(settings, clock, engine, feed, token, acted=serving.look_now)
-        jobs = schedule_jobs(clock, city.registry.time_zone, engine, serving.wake)
+        jobs = schedule_jobs(clock, city.registry.time_zone, engine, serving.wake, annotating(settings, engine, clock()))
         log.info("serving", revision=city.revision, status=serving.status.value, port=settings.operators.port)
         while not stop.asked:
             serving.turn()
@@ -98,10 +100,11 @@ class Serving:
 
     def __init__(self, settings: Settings, clock: Clock, engine: Engine, feed: SpoolFeed, city: City) -> None:
         self._settings, self._clock, self._engine, self._feed = settings, clock, engine, feed
+        self._reader = open_ledger_to_read(ledger_url(settings.ledger_file))
         self.status = Status.ACTUAL if isinstance(clock, RealClock) else Status.EXERCISE
         self._idle = min(IDLE, max(0.005, 30 / clock.speed))
         self._look_for_city = Pace(CITY)
-        self._stepped_at: Instant = 0
+        self._looked_at: Instant = 0
         self._heard: bool | None = None
         self._asked = threading.Event()
         self._refused = ""
@@ -154,12 +157,15 @@ class Serving:
         heartbeat = news.heartbeat if news is not None else None
         heard = hears(heartbeat, real_now)
         has_news = news is not None and bool(news.said or news.standings or news.incidents)
-        if not (has_news or self._asked.is_set()) and heard == self._heard and abs(now - self._stepped_at) < LOOK:
+        is_whole = self._asked.is_set() or heard != self._heard or abs(now - self._looked_at) >= LOOK
+        if not (is_whole or has_news):
             return Step((), ())
         self._asked.clear()
         with self._engine.begin() as connection:
-            done = step(connection, news, self._desk, now=now, hears=heard, is_alive=is_alive(heartbeat, real_now))
-        self._stepped_at, self._heard = now, heard
+            alive = is_alive(heartbeat, real_now)
+            done = step(connection, news, self._desk, now=now, hears=heard, is_alive=alive, is_whole=is_whole)
+        if is_whole:
+            self._looked_at, self._heard = now, heard
         if news is not None:
             self._cursor = news.cursor
         say(done)
@@ -193,7 +199,7 @@ class Serving:
         with self._engine.begin() as connection:
             sync_recipients(connection, city.policy.recipients, now)
         self.end()
-        self._deliverer = Deliverer(self._engine, self._channels(city, now), recipients_of, self._clock)
+        self._deliverer = Deliverer(self._engine, self._channels(city, now), recipients_of, self._clock, reader=self._reader)
         self._deliverer.start(on_death=end_with)
         log.info("city adopted", revision=city.revision)
 

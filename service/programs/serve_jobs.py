@@ -21,12 +21,16 @@ KEPT: Span = 400 * DAY
 """How long changes are kept, as the spool keeps them; notices and alarms stay for ever."""
 SWEEP = 15.0
 """Real seconds between two looks at deliveries that have expired or wait for a retry."""
+SHOW = 15.0
+"""Real seconds between two comparisons with Grafana."""
 DAMAGED = "ledger_damaged"
 
 log = structlog.get_logger(__name__)
 
 
-def schedule_jobs(clock: Clock, time_zone: str, engine: Engine, wake: Callable[[], None]) -> Schedule:
+def schedule_jobs(
+    clock: Clock, time_zone: str, engine: Engine, wake: Callable[[], None], show: Callable[[Instant], None] | None = None
+) -> Schedule:
     """
     Start the periodic jobs.
 
@@ -35,11 +39,14 @@ def schedule_jobs(clock: Clock, time_zone: str, engine: Engine, wake: Callable[[
         time_zone: of the city, for what is done at night.
         engine: of the ledger.
         wake: says to the deliverer that there may be something to do.
+        show: shows in Grafana what residents were told, where one is named.
 
     Returns:
         What ends them.
     """
     schedule = Schedule(clock, time_zone)
+    if show is not None:
+        schedule.every_real("show warnings in Grafana", SHOW, show)
     schedule.every_real("sweep deliveries", SWEEP, lambda now: sweep(engine, now, wake))
     schedule.daily("forget old changes", 3, 30, lambda now: forget(engine, now))
     schedule.daily("check the ledger", 3, 40, lambda now: check(engine, now))

@@ -17,10 +17,7 @@ import time
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import DatabaseError
 
-from alerts.ledger import deliveries, reading
-from alerts.ledger.changes import cursor_of
 from alerts.ledger.opening import ledger_url, open_ledger_to_read
 from alerts.model import Status
 from devices.documents import ConfigurationError
@@ -33,6 +30,7 @@ from rules.changes import Said, Standing, said_of, standing_of
 from service.clock import Clock, RealClock
 from service.configuration import build, from_snapshot
 from service.exits import Exit
+from service.ledger_figures import ledger_figures
 from service.observation import store_now
 from service.settings import Settings
 from web.public.app import create_app
@@ -124,7 +122,7 @@ class Counted:
     def figures(self) -> Figures:
         """Count."""
         counters, ordinal = self._spool.counters(), self._ordinal()
-        ledger_ordinal, counts, by_state = self._of_ledger()
+        ledger_ordinal, counts, by_state = ledger_figures(self._ledger)
         return Figures(counters, ordinal, self._store(), ledger_ordinal, counts, by_state)
 
     def _ordinal(self) -> int | None:
@@ -140,17 +138,6 @@ class Counted:
         except sqlite3.DatabaseError:
             return None
         return store.ordinal if store else None
-
-    def _of_ledger(self) -> tuple[int | None, dict[str, int], dict[tuple[str, str], int]]:
-        try:
-            with self._ledger.connect() as connection:
-                cursor = cursor_of(connection)
-                by_state = {(channel, state.value): count for (channel, state), count in deliveries.counts(connection).items()}
-                return cursor[1] if cursor else None, reading.counts(connection), by_state
-        except DatabaseError:
-            return None, {}, {}
-        finally:
-            self._ledger.dispose()  # a file that was exchanged must not be read on
 
 
 def run(settings: Settings, clock: Clock) -> int:

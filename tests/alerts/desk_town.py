@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from alerts.channels.log import LogSettings
 from alerts.desk import step
-from alerts.ledger.opening import ledger_url, migrate, open_ledger
+from alerts.ledger.migrating import migrate
+from alerts.ledger.opening import ledger_url, open_ledger
 from alerts.ledger.recipients import sync_recipients
 from alerts.model import Alarm, Audience, Handling, Status, Told
 from alerts.plan import Draft
@@ -210,7 +211,13 @@ class Town:
         return Desk(self.registry, self.policy, "r1", self.status, words)
 
     def step(
-        self, *standings: Standing, said: Sequence[Said] = (), now: Instant | None = None, hears: bool = True, is_alive: bool = True
+        self,
+        *standings: Standing,
+        said: Sequence[Said] = (),
+        now: Instant | None = None,
+        hears: bool = True,
+        is_alive: bool = True,
+        is_whole: bool = True,
     ) -> Step:
         """Take news and commit; without a `now`, at the newest receipt."""
         received = [each.received_at for each in standings if each.received_at is not None]
@@ -218,7 +225,7 @@ class Town:
         self.ordinal += 1
         news = Reported(Place("spool", self.ordinal), [(self.ordinal, each) for each in said], standings)
         with self.engine.begin() as connection:
-            return step(connection, news, self.desk, now=self.now, hears=hears, is_alive=is_alive)
+            return step(connection, news, self.desk, now=self.now, hears=hears, is_alive=is_alive, is_whole=is_whole)
 
     def wait(self, until: Instant, *, hears: bool = True, is_alive: bool = True) -> Step:
         """Let time pass without news."""

@@ -558,6 +558,24 @@ def test_stopping_leaves_the_rest_for_later(world):
     assert world.keys() == ["n1.1", "n1.2", "n1.3"]
 
 
+def test_what_was_taken_when_it_stops_is_given_back(world):
+    opened = threading.Event()
+    world.people(2)
+    world.issue(WARNING, sample_notice(id="other", alarm="other"))
+    world.channels["app"].before = lambda message: message.key == "other.1" and opened.wait(PATIENCE)
+    deliverer = world.deliverer()
+
+    deliverer.start(on_death=lambda error: None)
+    world.channels["app"].arrivals.wait_for(2)
+    deliverer.stop(0)
+    opened.set()
+    assert deliverer.stop(PATIENCE)
+
+    assert {row["leased_until"] for row in world.rows(schema.delivery)} == {None}
+    world.drain()
+    assert sorted(world.keys()) == ["n1.1", "n1.2", "other.1", "other.2"]
+
+
 def test_the_queues_can_be_counted(world):
     world.people(1)
     world.issue(WARNING, WORSE)

@@ -239,6 +239,19 @@ def test_history_is_written_once(town: Town) -> None:
     assert len(alarms(town)) == 1
 
 
+def test_history_is_written_where_a_long_episode_is_read_in_two_pieces(town: Town) -> None:
+    earlier, over_then = change(Kind.RAISE, 2, at(-200)), change(Kind.CLEAR, 0, at(-190), was=2)
+    begun, over = change(Kind.RAISE, 2, NOW), change(Kind.CLEAR, 0, at(90), was=2)
+    town.step(standing(0, at=at(90)), said=issued(earlier, over_then, begun), now=at(91))
+
+    town.step(standing(0, at=at(90)), said=issued(over), now=at(91))
+
+    assert {(each.id, each.opened_at, each.ended_at) for each in alarms(town)} == {
+        (earlier.id, at(-200), at(-190)),
+        (begun.id, NOW, at(90)),
+    }
+
+
 def test_operators_hear_of_an_old_level_when_nothing_arrives_and_residents_never(town: Town) -> None:
     first = town.step(standing(2, at=at(0), received_at=at(3)), now=at(3))
     before = town.wait(at(3) + 10 * MINUTE - 1)
@@ -300,6 +313,19 @@ def test_while_we_are_deaf_residents_hear_nothing_of_the_present(town: Town) -> 
     assert spoken(deaf) == [("operators", "warning", 0, 2)]
     assert kept(deaf) == [("residents", "warning", 2, "deaf")]
     assert spoken(done) == [("residents", "warning", 0, 2)]
+
+
+def test_news_of_one_place_waits_for_no_other_and_a_whole_step_tells_the_rest(tmp_path: Path) -> None:
+    town = Town(tmp_path / "ledger.db", registry=registry(station("bridge"), station("dam")))
+    town.step(standing(1), standing(2, station="dam", device="wl-dam"), hears=False)
+
+    at_once = town.step(standing(2), is_whole=False)
+    later = town.wait(town.now)
+
+    places = {each.id: each.station for each in alarms(town)}
+    assert {places[notice.alarm] for notice in at_once.notices} == {"bridge"}
+    assert [(places[notice.alarm], notice.audience.value) for notice in later.notices] == [("dam", "residents")]
+    assert not town.wait(town.now).notices
 
 
 def test_deafness_is_one_incident_that_ends(town: Town) -> None:

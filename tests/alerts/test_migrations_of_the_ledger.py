@@ -12,7 +12,8 @@ from sqlalchemy import inspect, select
 from sqlalchemy.exc import OperationalError
 
 from alerts.ledger import changes, schema
-from alerts.ledger.opening import ledger_url, migrate, migrations, open_ledger, open_ledger_to_read
+from alerts.ledger.migrating import migrate, migrations
+from alerts.ledger.opening import ledger_url, open_ledger, open_ledger_to_read
 
 
 def test_migrations_make_what_the_program_knows(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from alerts.desk import step
 from alerts.ledger import reading
-from alerts.ledger.opening import ledger_url, migrate, open_ledger
+from alerts.ledger.migrating import migrate
+from alerts.ledger.opening import ledger_url, open_ledger
 from alerts.model import Audience, Notice, NoticeKind
 from alerts.plan import OF_THE_PRESENT
 from devices.instants import Instant

@@ -41,6 +41,7 @@ LATENESS = 2 * HOUR
 LOWEST: Instant = -(1 << 62)
 DEADLY = 13.13
 """A value at which the small engine shows a mistake of ours."""
+VALUES = {"value", "observed_at", "received_at", "trend"}
 PULSE = Pulse(connected=True, hears=True, generation=1, waiting=0, turned_at=0.0, heard_at=0.0)
 
 
@@ -287,6 +288,15 @@ class Spooled:
 
     def counters(self) -> dict[str, int]:
         return dict(self.rows("SELECT name, count FROM counter"))
+
+    def standings(self) -> list[dict[str, Any]]:
+        """
+        Give what was told to stand.
+
+        The values of a gauge without a level are left out: nobody is told each of them, but a restart tells those that had moved.
+        """
+        told = [json.loads(body) for (body,) in self.rows("SELECT body FROM standing ORDER BY station, quantity, device")]
+        return [{name: value for name, value in each.items() if each["level"] or name not in VALUES} for each in told]
 
     def changes(self) -> list[tuple[str, str]]:
         return self.rows("SELECT verb, id FROM change ORDER BY seq")

@@ -17,7 +17,7 @@ from ingest.inbox import Deaf, Heard, Receipt
 from ingest.quarantine import LONGEST_TOPIC
 from ingest.spool import SpoolError, last_ordinal, meta, open_reader, open_spool
 from ingest.taken import Rejection, Taken
-from ingest.trim import MOST, trim
+from ingest.trim import MOST, Limits, trim
 
 
 def balance(counters):
@@ -262,6 +262,12 @@ def test_a_topic_cannot_fill_the_disk_either(kit, spooled):
     assert spool.rows("SELECT length(topic) FROM quarantine") == [(LONGEST_TOPIC,)]
 
 
+def observed(spool, at):
+    """Let a batch say that it is about this time: what is old is so by readings too."""
+    spool.execute("DELETE FROM batch")
+    spool.execute("INSERT INTO batch VALUES (NULL, ?, 1, 'r1', ?, x'', '[]')", (at, f"q,device=d,station=s value=1 {at // 1000}".encode()))
+
+
 def store_with(path, *cursors):
     with closing(sqlite3.connect(path)) as store:
         store.execute("CREATE TABLE cursor (name TEXT PRIMARY KEY, spool TEXT, ordinal INTEGER)")
@@ -287,7 +293,7 @@ def test_a_batch_goes_when_all_sinks_have_it_and_no_replay_needs_it(kit, tmp_pat
         identity = meta(spool, "spool")
         store_with(tmp_path / "store.db", *[(name, identity if of == "same" else of, at) for name, of, at in cursors])
 
-        trim(spool, tmp_path / "store.db", floor, kit.now)
+        trim(spool, Limits(tmp_path / "store.db"), floor, kit.now)
 
         assert spool.execute("SELECT count(*) FROM batch").fetchone() == (left,)
         assert last_ordinal(spool) == 10
@@ -300,7 +306,7 @@ def test_trimming_is_done_a_little_at_a_time_and_ordinals_are_never_used_again(k
             spool.execute(insert)
         store_with(tmp_path / "store.db", ("store", meta(spool, "spool"), 10_000))
 
-        gone = [trim(spool, tmp_path / "store.db", 10_000, kit.now) for _ in range(3)]
+        gone = [trim(spool, Limits(tmp_path / "store.db"), 10_000, kit.now) for _ in range(3)]
 
         assert gone == [MOST, 5, 0]
         assert spool.execute(insert).lastrowid == MOST + 6
@@ -310,8 +316,9 @@ def test_changes_are_kept_for_four_hundred_days(kit, tmp_path):
     with closing(open_spool(tmp_path / "spool.db")) as spool:
         for at in (kit.now - 401 * DAY, kit.now - 399 * DAY):
             spool.execute("INSERT INTO change VALUES (NULL, 1, 'issued', 'x', 'r', 's', 'q', 'd', 'raise', 1, 0, ?, 1, 1)", (at,))
+        observed(spool, kit.now)
 
-        trim(spool, tmp_path / "none.db", 0, kit.now)
+        trim(spool, Limits(tmp_path / "none.db"), 0, kit.now)
 
         assert spool.execute("SELECT at FROM change").fetchall() == [(kit.now - 399 * DAY,)]
 
@@ -320,8 +327,9 @@ def test_what_was_refused_is_kept_for_four_hundred_days_and_its_bytes_are_free_a
     with closing(open_spool(tmp_path / "spool.db")) as spool:
         kept = quarantine.Quarantine(spool, bound=1_000)
         for day in (0, 399, 401):
+            observed(spool, kit.now + day * DAY)
             kept.add(1, kit.now + day * DAY, [Rejection(b"t", b"x" * 400, Reason.JSON, 1, "")])
-            trim(spool, tmp_path / "none.db", 0, kit.now + day * DAY)
+            trim(spool, Limits(tmp_path / "none.db"), 0, kit.now + day * DAY)
 
         rows = spool.execute("SELECT received_at, length(payload) FROM quarantine").fetchall()
 

@@ -224,5 +224,4 @@ def _live(world, step):
 
 def _end(world):
     world.passes(2 * HOUR)
-    standings = [json.loads(body) for (body,) in world.spool.rows("SELECT body FROM standing ORDER BY station, quantity, device")]
-    return world.spool.lines(), world.spool.changes(), standings
+    return world.spool.lines(), world.spool.changes(), world.spool.standings()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,8 +39,7 @@ def live(kit, spool, at, happening):
 def ended(spool):
     """Give what is archived, what was said, and what stands at the end."""
     spool.ticks(spool.clock_at + 24 * 60 * MINUTE)
-    standings = [json.loads(body) for (body,) in spool.rows("SELECT body FROM standing ORDER BY station, quantity, device")]
-    return spool.lines(), spool.changes(), standings
+    return spool.lines(), spool.changes(), spool.standings()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 import pytest
 
-from devices.instants import MILLISECOND
+from devices.instants import DAY, MILLISECOND, Instant
 from devices.readings import Quality, Reading
+from ingest.archive import history, influx_history
 from ingest.archive.books import Books
 from ingest.archive.forward import Batch, Cursor, Start
 from ingest.archive.influx import Influx, Server
@@ -25,6 +26,8 @@ from ingest.lines import encode, series
 from ingest.spool import open_spool, set_meta
 
 Keep: TypeAlias = Callable[[Iterable[Reading]], Archive]
+KeepFrom: TypeAlias = Callable[[Sequence[Reading], Instant], Archive]
+FAR_AHEAD = 4 * 10**15
 
 
 def line_of(reading: Reading) -> str:
@@ -55,6 +58,42 @@ def keep(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             sink.start(Start(Cursor("spool", 0)), now=0)
             sink.write("spool", [batch_of(ordinal, [reading]) for ordinal, reading in enumerate(readings, start=1)])
         return InfluxArchive(server, token)
+
+    return {"store": in_store, "influx": in_influx}[request.param]
+
+
+@pytest.fixture(scope="module", params=["store", pytest.param("influx", marks=pytest.mark.influx)])
+def keep_from(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KeepFrom:
+    """Give, for each kind of archive, what keeps readings from an instant on as they came, and older ones in the history alone."""
+
+    def written(readings: Sequence[Reading], histories: Sequence[str]) -> tuple[Path, list[Batch]]:
+        path = tmp_path_factory.mktemp("history") / "store.db"
+        batches = [batch_of(ordinal, [reading]) for ordinal, reading in enumerate(readings, start=1)]
+        with Store(path, histories) as store:
+            store.start(Start(Cursor("spool", 0)), now=0)
+            store.write("spool", batches)
+        return path, batches
+
+    def in_store(readings: Sequence[Reading], from_at: Instant) -> Archive:
+        path, _ = written(readings, ["store"])
+        with Store(path) as store:
+            store.keep_history(FAR_AHEAD)
+            store.trim(from_at)
+        return StoreArchive(path)
+
+    def in_influx(readings: Sequence[Reading], from_at: Instant) -> Archive:
+        path, batches = written(readings, ["influx"])
+        influxd = request.getfixturevalue("influxd")
+        server, token = Server(influxd.url, influxd.org, influxd.new_bucket()), influxd.token
+        influxd.new_bucket(server.hourly.bucket)
+        with closing(open_writer(path)) as db:
+            sink = Influx(server, lambda: token, Books(db, "influx"), lambda: 0, time.sleep)
+            sink.start(Start(Cursor("spool", 0)), now=0)
+            sink.write("spool", batches)
+            hours = history.waiting(db, "influx", FAR_AHEAD, 2**62, 2**30)
+        while hours:
+            hours = hours[len(influx_history.compute(server, InfluxArchive(server, token), token, hours)) :]
+        return InfluxArchive(server, token, keep=DAY, clock=lambda: from_at + DAY)
 
     return {"store": in_store, "influx": in_influx}[request.param]
 
@@ -122,6 +161,8 @@ def contents() -> Callable[[Path], dict[str, list[tuple[object, ...]]]]:
     """Give everything that a store holds, series by name."""
     statements = {
         "reading": "SELECT station, quantity, device, r.* FROM series s JOIN reading r ON r.series = s.id",
+        "hourly": "SELECT station, quantity, device, h.* FROM series s JOIN hourly h ON h.series = s.id",
+        "touched": "SELECT station, quantity, device, hour_at, name FROM series s JOIN touched t ON t.series = s.id",
         "latest": "SELECT station, quantity, device, l.* FROM series s JOIN latest l ON l.series = s.id",
         "refused": "SELECT * FROM refused",
         "cursor": "SELECT name, spool, reached FROM cursor",

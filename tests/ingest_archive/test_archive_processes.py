@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from devices.instants import HOUR
 from devices.readings import Reading
 from ingest.archive.batches import SpoolFile
 from ingest.archive.forward import Forwarder
@@ -75,6 +76,13 @@ def counted(path: Path) -> int:
         return StoreArchive(path).count(0, FAR_AHEAD)
     except ArchiveAway:
         return 0
+
+
+def kept(path: Path) -> int:
+    """Count what is kept as it came, and what waits for that."""
+    with closing(sqlite3.connect(path)) as store, suppress(sqlite3.OperationalError):
+        return int(store.execute("SELECT count(*) FROM reading").fetchone()[0])
+    return 0
 
 
 def test_killed_again_and_again_the_store_ends_as_if_it_never_was(
@@ -140,7 +148,7 @@ def test_the_program_waits_for_the_spool_forwards_what_comes_and_stops_within_a_
     assert took < 1.0
     assert "Traceback" not in said
     with closing(sqlite3.connect(tmp_path / "store.db")) as store:
-        assert store.execute("SELECT spool, reached, ordinal FROM cursor").fetchall() == [("spool-1", 2, 2)]
+        assert store.execute("SELECT spool, reached, ordinal FROM cursor WHERE name = 'store'").fetchall() == [("spool-1", 2, 2)]
 
 
 def test_the_program_asked_to_stop_while_it_waits_for_the_spool_stops(tmp_path: Path) -> None:
@@ -163,7 +171,11 @@ def test_the_program_forgets_what_is_older_than_it_is_told_to_keep(
     monkeypatch.setenv("CANHBAO_ARCHIVE__KEEP_HOURS", "72")
 
     with child(PROGRAM, tmp_path):
-        until(lambda: counted(tmp_path / "store.db") == 1)
+        until((tmp_path / "store.db").exists)
+        until(lambda: counted(tmp_path / "store.db") == 2)
+        until(lambda: kept(tmp_path / "store.db") == 1)
 
-    assert list(StoreArchive(tmp_path / "store.db").series("new", "water_level", 0, FAR_AHEAD)) == [recent]
-    assert {kept.station for kept in StoreArchive(tmp_path / "store.db").latest()} == {"old", "new"}
+    archive = StoreArchive(tmp_path / "store.db")
+    assert list(archive.series("new", "water_level", 0, FAR_AHEAD)) == [recent]
+    assert [each.observed_at for each in archive.series("old", "water_level", 0, FAR_AHEAD)] == [old.observed_at // HOUR * HOUR]
+    assert {each.station for each in archive.latest()} == {"old", "new"}

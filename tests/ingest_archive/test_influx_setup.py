@@ -20,9 +20,11 @@ from ingest.archive.books import Books
 from ingest.archive.forward import Cursor, Start
 from ingest.archive.influx import Influx, Server
 from ingest.archive.influx_query import InfluxArchive
-from ingest.archive.influx_setup import Done, Files, SetupFailed, may, set_up
+from ingest.archive.influx_setup import Done, Files, SetupFailed, kept_by, may, set_up
 from ingest.archive.query import ArchiveAway
 from ingest.archive.schema import open_writer
+from service.influx import files_of, see_to_retention, server_of
+from service.settings import load_settings
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,8 +80,8 @@ def test_an_empty_server_gets_all_it_needs_and_a_second_time_changes_nothing(new
     first, made = set_up(server, files, operator=None), contents(files.folder)
     second, kept = set_up(server, files, operator=None), contents(files.folder)
 
-    assert (first.onboarded, first.org, first.bucket, first.write, first.read) == (True, *[Done.MADE] * 4)
-    assert (second.onboarded, second.org, second.bucket, second.write, second.read) == (False, *[Done.KEPT] * 4)
+    assert (first.onboarded, first.org, first.bucket, first.hourly, first.write, first.read) == (True, *[Done.MADE] * 5)
+    assert (second.onboarded, second.org, second.bucket, second.hourly, second.write, second.read) == (False, *[Done.KEPT] * 5)
     assert first.keeps_seconds == 0
     assert made == kept
     assert {mode for _, mode in made.values()} == {0o600}
@@ -114,8 +116,50 @@ def test_a_server_in_use_needs_a_token_that_may_make_things(influxd: Any, tmp_pa
     report = set_up(server, files, influxd.token, keep_seconds=86_400)
 
     assert (report.onboarded, report.org, report.bucket, report.keeps_seconds) == (False, Done.MADE, Done.MADE, 86_400)
-    assert set_up(server, files, influxd.token, keep_seconds=3_600).keeps_seconds == 86_400, "what a bucket keeps is not made less"
     assert not files.operator.exists(), "the token of somebody else is not kept"
+
+
+@pytest.mark.influx
+def test_what_a_bucket_keeps_follows_the_setting_and_the_history_stays_for_ever(influxd: Any, tmp_path: Path) -> None:
+    server, files = Server(influxd.url, influxd.org, "following"), Files(tmp_path / "data")
+
+    reports = [set_up(server, files, influxd.token, keep_seconds=days * 86_400) for days in (0, 400, 1, 30, 30, 0)]
+
+    assert [report.keeps_seconds for report in reports] == [days * 86_400 for days in (0, 400, 1, 30, 30, 0)]
+    assert [report.bucket for report in reports] == [Done.MADE, *[Done.CHANGED] * 3, Done.KEPT, Done.CHANGED]
+    assert kept_by(server.hourly, files.read.read_text().strip()) == 0
+
+
+@pytest.mark.influx
+def test_the_running_service_changes_what_the_bucket_keeps_where_it_may_and_else_says_so(
+    new_influxd: Callable[[], Any], tmp_path: Path
+) -> None:
+    influx = {"url": new_influxd().url, "bucket": "kept"}
+    first, later = (load_settings(data=tmp_path, influx={**influx, **more}) for more in ({}, {"keep_days": 3}))
+    server, files = server_of(first), files_of(first)
+    assert server is not None
+    set_up(server, files, None)
+
+    see_to_retention(first)
+    see_to_retention(later)
+    assert kept_by(server, files.read.read_text().strip()) == 3 * 86_400
+    files.operator.unlink()
+    with pytest.raises(
+        ArchiveAway, match=r"readings 3 days, the setting influx.keep_days says for ever; run `canhbao archive init`, or change"
+    ):
+        see_to_retention(first)
+
+
+@pytest.mark.influx
+def test_a_token_that_may_not_write_the_history_is_made_anew(influxd: Any, tmp_path: Path) -> None:
+    server, files = Server(influxd.url, influxd.org, "grown"), Files(tmp_path / "data")
+    set_up(server, files, influxd.token)
+    (org,) = influxd.ask("GET", f"/api/v2/orgs?org={influxd.org}")["orgs"]
+    (bucket,) = influxd.ask("GET", "/api/v2/buckets?name=grown")["buckets"]
+    permission = {"action": "write", "resource": {"type": "buckets", "id": bucket["id"], "orgID": org["id"]}}
+    files.write.write_text(influxd.ask("POST", "/api/v2/authorizations", {"orgID": org["id"], "permissions": [permission]})["token"])
+
+    assert set_up(server, files, influxd.token).write == Done.REPLACED
 
 
 @pytest.mark.influx
@@ -151,8 +195,8 @@ def test_a_server_that_is_away_is_said_with_what_to_do(tmp_path: Path, free_port
 def test_the_command_does_it_and_shows_no_secret(new_influxd: Callable[[], Any], canhbao: Run, tmp_path: Path) -> None:
     url = new_influxd().url
 
-    first = canhbao("archive", "init", "--keep-days", "2", CANHBAO_INFLUX__URL=url)
-    second = canhbao("archive", "init", "--json", CANHBAO_INFLUX__URL=url)
+    first = canhbao("archive", "init", CANHBAO_INFLUX__URL=url, CANHBAO_INFLUX__KEEP_DAYS="2")
+    second = canhbao("archive", "init", "--json", CANHBAO_INFLUX__URL=url, CANHBAO_INFLUX__KEEP_DAYS="2")
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "which was empty" in first.stdout

@@ -157,34 +157,6 @@ def test_the_spool_trims_by_what_was_synced(path: Path, reading: Make, batch: Ma
         assert (before, passed(path, "spool-1"), passed(path, "another spool")) == (0, 2, 0)
 
 
-def test_trimming_forgets_what_is_older_and_keeps_the_last_word(path: Path, reading: Make, batch: MakeBatch) -> None:
-    dead = reading(minute=0, station="phu-oc", device="wl-phu-oc", value=4.9)
-    alive = [reading(minute=minute) for minute in (0, 5, 10, 15)]
-    with Store(path) as store:
-        store.start(FIRST, now=0)
-        store.write("spool-1", [batch(1, [dead, *alive])])
-
-        forgotten = store.trim(before=reading(minute=10).observed_at)
-
-    archive = StoreArchive(path)
-    assert forgotten == 3
-    assert list(archive.series("kim-long", "water_level", 0, 4 * 10**15)) == alive[2:]
-    assert list(archive.series("phu-oc", "water_level", 0, 4 * 10**15)) == []
-    assert set(archive.latest()) == {dead, alive[-1]}
-
-
-def test_trimming_goes_in_short_steps(path: Path, reading: Make, batch: MakeBatch) -> None:
-    readings = [reading(minute=minute, device=device) for device in ("a", "b") for minute in range(10)]
-    with Store(path) as store:
-        store.start(FIRST, now=0)
-        store.write("spool-1", [batch(1, readings)])
-
-        steps = [store.trim(before=reading(minute=8).observed_at, most=7) for _ in range(4)]
-
-    assert steps == [7, 7, 2, 0]
-    assert StoreArchive(path).count(0, 4 * 10**15) == 4
-
-
 def test_a_store_of_another_version_is_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as store:
         store.execute("PRAGMA user_version = 99")

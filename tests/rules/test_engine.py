@@ -179,3 +179,19 @@ def test_slack_is_added_to_patience():
     hear(engine, sensor, 0)
 
     assert kinds(engine.tick(START + 23 * MINUTE)) == [(Kind.STALE, 23 * MINUTE)]
+
+
+def test_a_sensor_whose_readings_were_taken_back_before_a_restart_adds_to_no_other_one():
+    engine, sensor = an_engine()
+    hear(engine, sensor, 0)
+    engine.rewind(START - HOUR, START - HOUR)  # the clock had been ahead
+    state = dict(engine.snapshots(10))
+    restarted, _ = an_engine()
+    for key, body in state.items():
+        restarted.restore(key, body)
+
+    hear(restarted, sensor, -50)
+
+    assert list(restarted.memory(sensor).value) == [0.5]
+    never_heard, _ = an_engine()
+    assert list(never_heard.memory(sensor).value) == []

@@ -18,7 +18,8 @@ from sqlalchemy import Engine
 
 from alerts.desk import step
 from alerts.ledger import changes, reading
-from alerts.ledger.opening import ledger_url, migrate, open_ledger
+from alerts.ledger.migrating import migrate
+from alerts.ledger.opening import ledger_url, open_ledger
 from alerts.ledger.recipients import sync_recipients
 from alerts.model import Audience, Notice, NoticeKind, Status, Withheld
 from alerts.telling import Desk
@@ -32,7 +33,7 @@ from ingest.restart import newest_states, resume
 from ingest.session import Pulse
 from ingest.spool import open_reader, open_spool, suspect
 from rules.changes import Change, said_of, standing_of
-from service.configuration import City, build, read_city, watched
+from service.configuration import City, build, read_city, to_apply, watched
 from service.programs.ingest import configuration_of
 from service.programs.serve import composing
 
@@ -176,7 +177,7 @@ class River:
         self.ledger: Engine = open_ledger(ledger_url(self.folder / "ledger.db"))
         migrate(self.ledger)
         if is_first:
-            self.handle(configuration_of(watched(self.city.revision, self.city.documents)))
+            self.handle(configuration_of(to_apply(self.city)))
             with self.ledger.begin() as connection:
                 sync_recipients(connection, self.city.policy.recipients, self.clock_at)
         self.looked_at = 0
@@ -230,7 +231,7 @@ class River:
     def apply(self, *stations: Gauged) -> None:
         """Apply a city with other levels."""
         self.city = build(self.city_of(*stations))
-        self.handle(configuration_of(watched(self.city.revision, self.city.documents)))
+        self.handle(configuration_of(to_apply(self.city)))
 
     def act(self, verb: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         """Let an operator act."""

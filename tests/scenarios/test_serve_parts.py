@@ -14,7 +14,8 @@ from sqlalchemy import select
 
 from alerts.channels.webhook import WebhookSettings
 from alerts.ledger import changes, reading, schema
-from alerts.ledger.opening import ledger_url, migrate, open_ledger
+from alerts.ledger.migrating import migrate
+from alerts.ledger.opening import ledger_url, open_ledger
 from devices.instants import HOUR, SECOND
 from ingest.inbox import Heard
 from rules.changes import Change, Kind, Said, Verb

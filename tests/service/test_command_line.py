@@ -51,6 +51,21 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
     assert told.stderr.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("program", ["ingest", "archive", "serve", "web"])
+def test_a_program_loads_nothing_for_the_looks_of_a_terminal(program: str) -> None:
+    script = f"""
+import sys
+import service.cli, service.clock, service.priority
+from service.memory import leave_out_looks
+leave_out_looks()
+import service.logs, service.programs.{program}
+print(*{{name.split(".")[0] for name, found in sys.modules.items() if found}})
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+
+    assert not {"rich", "pygments", "markdown_it"} & set(done.stdout.split())
+
+
 def test_help_answers_at_once(canhbao: Run) -> None:
     took = []
 

@@ -60,6 +60,11 @@ def taken(town) -> int:
     return town.one("spool.db", "SELECT count FROM counter WHERE name = 'received'") or 0
 
 
+def owed(town) -> list[tuple[str, ...]]:
+    """Alarms that have ended, and whose end somebody who was warned was not told."""
+    return town.rows("ledger.db", "SELECT t.alarm FROM told t JOIN alarm a ON a.id = t.alarm WHERE t.level > 0 AND a.ended_at IS NOT NULL")
+
+
 def is_settled(town, sent: int) -> bool:
     """Everything sent is in the books and in the store, and whoever can be told has been told."""
     books = dict(town.rows("spool.db", "SELECT name, count FROM counter"))
@@ -67,6 +72,7 @@ def is_settled(town, sent: int) -> bool:
     return (
         books.get("received", 0) >= sent
         and stored == books["archived"]
+        and not owed(town)  # an end is told by a later step where serve has no sign of life of ingest for a moment
         and not town.rows("ledger.db", "SELECT 1 FROM delivery WHERE state = 'waiting'")
     )
 
@@ -117,5 +123,4 @@ def test_shuffled_doubled_delayed_and_killed_at_five_points_the_standing_history
     assert town.one("store.db", "SELECT count(*) FROM reading") == sum(len(river.readings) for river in rivers.values())
     sent = town.notices()
     assert len(sent) == len({notice["key"] for notice in sent})
-    owed = town.rows("ledger.db", "SELECT t.alarm FROM told t JOIN alarm a ON a.id = t.alarm WHERE t.level > 0 AND a.ended_at IS NOT NULL")
-    assert owed == []
+    assert owed(town) == []

@@ -24,7 +24,8 @@ import uvicorn
 
 from alerts.ledger import schema
 from alerts.ledger.alarms import save, save_told
-from alerts.ledger.opening import ledger_url, migrate, open_ledger
+from alerts.ledger.migrating import migrate
+from alerts.ledger.opening import ledger_url, open_ledger
 from alerts.model import Alarm, Audience, End, Handling, Notice, NoticeKind, Status, Told
 from alerts.texts import texts_of
 from devices.city import registry_of
@@ -115,7 +116,7 @@ class Scene:
             standings=self.standings,
             ledger=Ledger(self.alarms, told, self.notices),
         )
-        place = featured_place(bare)
+        place = featured_place(build(bare))
         return replace(bare, series={place: buckets(self.readings, *place, self.now)} if place else {})
 
 
@@ -497,7 +498,7 @@ def write_store(path: Path, scene: Scene) -> None:
             key = (each.station, each.quantity, each.device)
             if key not in ids:
                 ids[key] = len(ids) + 1
-                store.execute("INSERT INTO series VALUES (?, ?, ?, ?)", (ids[key], *key))
+                store.execute("INSERT INTO series (id, station, quantity, device) VALUES (?, ?, ?, ?)", (ids[key], *key))
             row = (ids[key], each.observed_at, each.value, int(each.quality), each.received_at)
             store.execute("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?)", row)
             store.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)", row)

@@ -31,11 +31,14 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENT = 60_000
+"""Milliseconds: how soon a page follows is a matter of the benchmark; a machine that is busy is slow, not wrong."""
 SIZES = {390: 844, 1280: 800}
 LOOKS: dict[str, list[tuple[int, Any]]] = {
     "vi": [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")],
     "en": [(390, "light"), (1280, "light")],
 }
+expect.set_options(timeout=PATIENT)
 STATES = ["warning", "none", "over", "closed", "silent", "several", "exercise", "deaf", "deaf-calm"]
 Site = Any
 
@@ -175,7 +178,7 @@ def test_an_open_page_changes_when_the_warning_does(browser: Browser, site: Site
 
         site.show(replace(scene, told=eased))
 
-        page.wait_for_selector(".hero.over", timeout=10_000)
+        page.wait_for_selector(".hero.over", timeout=PATIENT)
         assert "Hết cảnh báo" in page.locator("h1").inner_text()
         assert "Hết cảnh báo" in (page.locator("#said").text_content() or "")
         assert page.locator("details").last.get_attribute("open") is not None
@@ -191,7 +194,7 @@ def test_an_open_page_says_that_it_lost_its_connection(browser: Browser, site: S
         assert page.locator("#cut").is_hidden()
     page.clock.run_for(30_000)
 
-    page.wait_for_selector("#cut:not([hidden])", timeout=10_000)
+    page.wait_for_selector("#cut:not([hidden])", timeout=PATIENT)
     assert "mất kết nối" in page.locator("#cut").inner_text()
     context.close()
 
@@ -281,7 +284,7 @@ def test_the_open_table_follows_what_others_do(browser: Browser, room: Site) -> 
 
         room.act("/act/acknowledge", {"alarm": phu_oc, "by": "Trực ban 1"})
 
-        expect(page).to_have_title(re.compile(r"^\(2\)"), timeout=10_000)
+        expect(page).to_have_title(re.compile(r"^\(2\)"))
         assert "Trực ban 1" in page.locator("tr", has_text="Phú Ốc").first.inner_text()
 
 

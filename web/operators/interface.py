@@ -60,6 +60,10 @@ class Lift(Request):
     silence: int
 
 
+class Release(Request):
+    """Let a service that is held speak again."""
+
+
 class Done(BaseModel):
     """What an action did."""
 
@@ -109,4 +113,12 @@ def routes(acting: Acting, boards: Boards, sessions: Sessions) -> APIRouter:
         """Lift a silence."""
         return Done(changed=acting.lift(request.silence, request.by), silence=request.silence)
 
+    _add_release(router, acting)
     return router
+
+
+def _add_release(router: APIRouter, acting: Acting) -> None:
+    @router.post("/release")
+    def release(request: Release) -> Done:
+        """Let a restored service speak again."""
+        return Done(changed=acting.release(request.by))

@@ -12,6 +12,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, func, select
 
 from alerts.ledger import acting, reading, schema
+from alerts.ledger.asking import among, is_among
 from alerts.model import Audience, Status
 from devices.instants import DAY, Instant
 from web.operators.ports import Board, Sent
@@ -62,6 +63,13 @@ class LedgerActing:
         self._acted()
         return changed
 
+    def release(self, by: str) -> bool:
+        """Let a service that is held speak again."""
+        with self._engine.begin() as connection:
+            changed = acting.release(connection, by, self._clock())
+        self._acted()
+        return changed
+
 
 class LedgerBoards:
     """Gives boards of a ledger; fits `ports.Boards`."""
@@ -104,8 +112,8 @@ class LedgerBoards:
 
 def _sent(connection: Connection, notices: list[str]) -> dict[str, Sent]:
     d = schema.delivery.c
-    asked = select(d.notice, func.sum(d.sent), func.sum(d.failed)).where(d.notice.in_(notices)).group_by(d.notice)
-    return {notice: Sent(int(sent), int(failed)) for notice, sent, failed in connection.execute(asked)}
+    asked = select(d.notice, func.sum(d.sent), func.sum(d.failed)).where(is_among(d.notice)).group_by(d.notice)
+    return {notice: Sent(int(sent), int(failed)) for notice, sent, failed in connection.execute(asked, among(notices))}
 
 
 def _waiting(connection: Connection) -> int:

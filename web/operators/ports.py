@@ -75,3 +75,6 @@ class Acting(Protocol):
 
     def lift(self, number: int, by: str) -> bool:
         """End a silence before its time; tell whether anything changed."""
+
+    def release(self, by: str) -> bool:
+        """Let a service that is held speak again; tell whether it was held."""

@@ -37,6 +37,9 @@ class Said:
         self._situation, self._state = situation, state
         self._zone = ZoneInfo(state.time_zone)
         self._common = {"status": state.status.value, "as_of": self.at(situation.now)}
+        self._gauges: dict[str, list[Gauge]] = {}
+        for gauge in (*state.gauges, *state.streets, *(gauge for each in state.air for gauge in each.values)):
+            self._gauges.setdefault(gauge.station.id, []).append(gauge)
 
     def stations(self) -> StationsOut:
         """Give all stations."""
@@ -85,8 +88,6 @@ class Said:
         return None if instant is None else self.at(instant)
 
     def _station(self, station: Station) -> StationOut:
-        air = [gauge for each in self._state.air for gauge in each.values]
-        known = (*self._state.gauges, *self._state.streets, *air)
         return StationOut(
             id=station.id,
             name=station.name,
@@ -95,7 +96,7 @@ class Said:
             longitude=station.longitude,
             example=station.example,
             wards=list(station.wards),
-            gauges=[self._gauge(gauge) for gauge in known if gauge.station.id == station.id],
+            gauges=[self._gauge(gauge) for gauge in self._gauges.get(station.id, ())],
         )
 
     def _gauge(self, gauge: Gauge) -> GaugeOut:

@@ -19,7 +19,6 @@ from ingest.archive.query import Archive, ArchiveAway, bucket_width
 from web.public.answers import Said
 from web.public.editions import Editions
 from web.public.models import AlarmsOut, ErrorOut, NoticesOut, OneStationOut, ReadingsOut, StationsOut
-from web.public.view import build
 
 LONGEST: Span = 366 * DAY
 MOST_POINTS = 2_000
@@ -67,9 +66,10 @@ def routes(editions: Editions, archive: Archive) -> APIRouter:
 
 
 def _said(editions: Editions) -> Said:
-    if editions.situation is None:
+    seen = editions.seen
+    if seen is None:
         raise HTTPException(503, "no city was applied yet; `canhbao ingest` applies it at its start")
-    return Said(editions.situation, build(editions.situation))
+    return Said(seen.situation, seen.state)
 
 
 def _station(editions: Editions, name: str) -> Station:

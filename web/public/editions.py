@@ -14,18 +14,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from devices.instants import MINUTE
 from web.public.page import Rendered, Renderer
 from web.public.situation import Situation
 from web.public.state import PageState
-from web.public.view import build, essence
+from web.public.view import build, essence, featured_place, with_history
+
+Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.25
 PACE_SECONDS = 1.0
 REST = 3.0
-"""Of the time that a look took: a city of ten thousand gauges takes a quarter of a core to watch, and no more."""
+"""Of the time that a look took of a core: a city of ten thousand gauges takes a quarter of one to watch, and no more. Time on the clock
+would make the page the later the more others have to do, which is when it matters."""
 
 
 class Looks(Protocol):
@@ -34,8 +37,8 @@ class Looks(Protocol):
     def look(self) -> Situation | None:
         """Give the situation of now."""
 
-    def with_history(self, situation: Situation) -> Situation:
-        """Add the last 48 hours."""
+    def with_history(self, situation: Situation, place: tuple[str, str]) -> Situation:
+        """Add the last 48 hours of a station and quantity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,20 @@ class Edition:
     """By language."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was last seen, and what the page is to say of it; the last 48 hours need not be in it."""
+
+    situation: Situation
+    state: PageState
+
+
 class Editions:
-    """The present edition and situation, and those who wait for the next. For one event loop."""
+    """The present edition, what was last seen, and those who wait for the next. For one event loop; any thread may read it."""
 
     def __init__(self) -> None:
         self.edition: Edition | None = None
-        self.situation: Situation | None = None
+        self.seen: Look | None = None
         self.is_closed = False
         self.waiting: set[asyncio.Event] = set()
         """One for each open page: set when there is another version, or none will come any more."""
@@ -63,9 +74,15 @@ class Editions:
         """Give the version that is shown; None before the first edition."""
         return self.edition.version if self.edition else None
 
-    def publish(self, situation: Situation | None, edition: Edition | None) -> None:
+    @property
+    def situation(self) -> Situation | None:
+        """Give the situation that was last seen; None while there is no city."""
+        seen = self.seen
+        return seen.situation if seen else None
+
+    def publish(self, seen: Look | None, edition: Edition | None) -> None:
         """Exchange what is shown; wakes those who wait where the version is another."""
-        self.situation = situation
+        self.seen = seen
         if edition is None:
             return
         is_other = self.version != edition.version
@@ -86,8 +103,8 @@ class Editions:
 class Editor:
     """Looks again and again, and renders what has changed."""
 
-    def __init__(self, looks: Looks, renderer: Renderer, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._looks, self._renderer, self._monotonic = looks, renderer, monotonic
+    def __init__(self, looks: Looks, renderer: Renderer) -> None:
+        self._looks, self._renderer = looks, renderer
         self._seen: Any = None
         self._urgent: Any = None
         self._made_at = float("-inf")
@@ -95,28 +112,34 @@ class Editor:
     async def run(self, editions: Editions) -> None:
         """Publish until cancelled."""
         while True:
-            start = self._monotonic()
-            situation, edition = await asyncio.to_thread(self.look)
-            editions.publish(situation, edition)
-            await asyncio.sleep(max(LOOK_SECONDS, REST * (self._monotonic() - start)))
+            (seen, edition), cost = await asyncio.to_thread(_costing, self.look)
+            editions.publish(seen, edition)
+            await asyncio.sleep(max(LOOK_SECONDS, REST * cost))
 
-    def look(self) -> tuple[Situation | None, Edition | None]:
-        """Give the situation, and an edition where a new one is due."""
+    def look(self) -> tuple[Look | None, Edition | None]:
+        """Give what is seen, and an edition where a new one is due."""
         situation = self._looks.look()
         if situation is None:
             return None, None
-        bare = build(situation)
-        seen, urgent = (essence(bare), situation.now // MINUTE), _urgent(bare)
-        is_paced = self._monotonic() - self._made_at < PACE_SECONDS
+        bare = Look(situation, build(situation))
+        seen, urgent = (essence(bare.state), situation.now // MINUTE), _urgent(bare.state)
+        is_paced = time.monotonic() - self._made_at < PACE_SECONDS
         if seen == self._seen or (is_paced and urgent == self._urgent):
-            return situation, None
-        full = self._looks.with_history(situation)
-        self._seen, self._urgent, self._made_at = seen, urgent, self._monotonic()
-        return full, self._edition(full, build(full))
+            return bare, None
+        self._seen, self._urgent, self._made_at = seen, urgent, time.monotonic()
+        return bare, self._edition(bare)
 
-    def _edition(self, situation: Situation, state: PageState) -> Edition:
+    def _edition(self, seen: Look) -> Edition:
+        situation, place = seen.situation, featured_place(seen.state)
+        state = with_history(seen.state, self._looks.with_history(situation, place)) if place else seen.state
         version = blake2b(repr((situation.city.revision, essence(state))).encode(), digest_size=8).hexdigest()
         return Edition(version, state, self._renderer.render(state, situation.city, version))
+
+
+def _costing(work: Callable[[], Result]) -> tuple[Result, float]:
+    """Do something; gives what it gave, and how many seconds of a core it took of this thread."""
+    start = time.thread_time()
+    return work(), time.thread_time() - start
 
 
 def _urgent(state: PageState) -> Any:

@@ -15,7 +15,7 @@ from devices.readings import Reading
 from ingest.archive.query import Archive, ArchiveAway, Bucket
 from web.public.ports import Spool, Tells
 from web.public.situation import City, Ledger, Situation
-from web.public.view import HISTORY, POINTS, featured_place, history_span
+from web.public.view import HISTORY, POINTS, history_span
 
 
 class LedgerReader(Protocol):
@@ -55,11 +55,8 @@ class Gathering:
             undecided_since_at=self._spool.undecided_since(ledger.reached) if ledger and ledger.reached else None,
         )
 
-    def with_history(self, situation: Situation) -> Situation:
-        """Add the last 48 hours of the gauge that the page is about."""
-        place = featured_place(situation)
-        if place is None:
-            return situation
+    def with_history(self, situation: Situation, place: tuple[str, str]) -> Situation:
+        """Add the last 48 hours of a station and quantity: of the gauge that the page is about."""
         return replace(situation, series={place: self._series(situation.city, *place, situation.now)})
 
     def _latest(self) -> tuple[Reading, ...] | None:

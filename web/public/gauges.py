@@ -7,9 +7,10 @@ Rule 2: a gauge is heard only where nothing speaks against it: our ears, the rul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import cos, hypot, radians
+from typing import TypeAlias
 
 from alerts.facts import difference
 from devices.instants import Instant, Span
@@ -20,6 +21,8 @@ from devices.stations import LegalLevel, Station
 from rules.changes import Phase, Standing
 from web.public.situation import SLACK, Situation, deafness_of
 from web.public.state import Against, Gauge, Sense, Signal
+
+Key: TypeAlias = tuple[str, str, str]
 
 RIVER, STREET = "water_level", "water_depth"
 AIR = ("pm2_5", "pm10")
@@ -48,22 +51,35 @@ def against_of(value: float | None, levels: tuple[LegalLevel, ...], quantity: st
     return None if found is None else Against(Sense(found["sense"]), LegalLevel(**found["level"]), found["by"])
 
 
-def gauges_of(situation: Situation, quantity: str) -> Iterator[Gauge]:
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What store and rules last said, by (station, quantity, device)."""
+
+    stored: Mapping[Key, Reading]
+    stood: Mapping[Key, Standing]
+
+
+def accounts_of(situation: Situation) -> Accounts:
+    """Sort what a situation knows of sensors, once for all of them."""
+    return Accounts({_key(each): each for each in situation.latest or ()}, {_key(each): each for each in situation.standings})
+
+
+def gauges_of(situation: Situation, accounts: Accounts, quantity: str) -> Iterator[Gauge]:
     """Give the gauges of a quantity, in the order of the registry; an example that was never heard does not exist."""
     registry = situation.city.registry
     for station in registry.stations.values():
         sensor = registry.primary(station.id, quantity, situation.now)
         if sensor is None:
             continue
-        gauge = gauge_of(situation, station, sensor)
+        gauge = gauge_of(situation, accounts, station, sensor)
         if not (station.example and gauge.value is None):
             yield gauge
 
 
-def gauge_of(situation: Situation, station: Station, sensor: Sensor) -> Gauge:
+def gauge_of(situation: Situation, accounts: Accounts, station: Station, sensor: Sensor) -> Gauge:
     """Gather what is known of one primary sensor."""
-    standing = standing_of_sensor(situation.standings, sensor)
-    word = _newer(_stored(situation.latest or (), sensor), _stood(standing))
+    standing = accounts.stood.get(_key(sensor))
+    word = _newer(_stored(accounts.stored.get(_key(sensor))), _stood(standing))
     signal = _signal(situation, sensor, standing, word)
     levels = _levels(station, sensor.quantity, word.observed_at if word else situation.now)
     against = against_of(word.value if word else None, levels, sensor.quantity)
@@ -81,12 +97,6 @@ def gauge_of(situation: Situation, station: Station, sensor: Sensor) -> Gauge:
     )
 
 
-def standing_of_sensor(standings: Iterable[Standing], sensor: Sensor) -> Standing | None:
-    """Give what the rules last said of a sensor."""
-    key = (sensor.station, sensor.quantity, sensor.device)
-    return next((each for each in standings if (each.station, each.quantity, each.device) == key), None)
-
-
 def nearest_heard(gauge: Gauge, gauges: Iterable[Gauge]) -> Gauge | None:
     """Give the nearest other gauge of the same quantity that is heard."""
     others = (each for each in gauges if each.is_heard and each.quantity == gauge.quantity and each.station.id != gauge.station.id)
@@ -99,10 +109,12 @@ def interval_of(registry: Registry, station: str, quantity: str, now: Instant) -
     return sensor.interval if sensor else None
 
 
-def _stored(latest: Iterable[Reading], sensor: Sensor) -> Word | None:
-    key = (sensor.station, sensor.quantity, sensor.device)
-    found = (each for each in latest if (each.station, each.quantity, each.device) == key)
-    return next((Word(each.value, each.observed_at, each.received_at) for each in found), None)
+def _key(of: Sensor | Reading | Standing) -> Key:
+    return of.station, of.quantity, of.device
+
+
+def _stored(reading: Reading | None) -> Word | None:
+    return None if reading is None else Word(reading.value, reading.observed_at, reading.received_at)
 
 
 def _stood(standing: Standing | None) -> Word | None:

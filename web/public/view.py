@@ -17,7 +17,19 @@ from devices.instants import HOUR, MINUTE, Instant
 from devices.registry import Registry
 from devices.stations import Ward
 from ingest.archive.query import bucket_width
-from web.public.gauges import AIR, RIVER, STREET, against_of, gauge_of, gauges_of, interval_of, nearest_heard, severity_of
+from web.public.gauges import (
+    AIR,
+    RIVER,
+    STREET,
+    Accounts,
+    accounts_of,
+    against_of,
+    gauge_of,
+    gauges_of,
+    interval_of,
+    nearest_heard,
+    severity_of,
+)
 from web.public.inforce import just_ended, warnings_in_force
 from web.public.situation import Deafness, Ledger, Situation, deafness_of, is_ledger_known
 from web.public.state import Air, Ended, Gauge, Head, History, InForce, PageState, Signal, WardState
@@ -43,7 +55,8 @@ class _Parts:
 
 def build(situation: Situation) -> PageState:
     """Build the page of a moment."""
-    parts = _parts(situation)
+    accounts = accounts_of(situation)
+    parts = _parts(situation, accounts)
     registry = situation.city.registry
     head = _head(parts, is_ledger_known=is_ledger_known(situation))
     featured = _featured(parts, head)
@@ -64,17 +77,20 @@ def build(situation: Situation) -> PageState:
         nearest=nearest_heard(featured, parts.gauges) if featured and not featured.is_heard else None,
         gauges=parts.gauges,
         streets=parts.streets,
-        air=tuple(_air(situation)),
+        air=tuple(_air(situation, accounts)),
         wards=_wards(registry, parts),
         history=_history(situation, featured),
     )
 
 
-def featured_place(situation: Situation) -> tuple[str, str] | None:
+def featured_place(state: PageState) -> tuple[str, str] | None:
     """Give station and quantity whose last 48 hours the page needs."""
-    parts = _parts(situation)
-    featured = _featured(parts, _head(parts, is_ledger_known=is_ledger_known(situation)))
-    return (featured.station.id, featured.quantity) if featured else None
+    return (state.featured.station.id, state.featured.quantity) if state.featured else None
+
+
+def with_history(state: PageState, situation: Situation) -> PageState:
+    """Give a page of this same moment with the last 48 hours that are in a situation by now."""
+    return replace(state, history=_history(situation, state.featured))
 
 
 def essence(state: PageState) -> Any:
@@ -83,13 +99,13 @@ def essence(state: PageState) -> Any:
     return replace(state, now=0, history=None), history and history.buckets
 
 
-def _parts(situation: Situation) -> _Parts:
+def _parts(situation: Situation, accounts: Accounts) -> _Parts:
     registry, ledger = situation.city.registry, situation.ledger or NOTHING
-    gauges, streets = tuple(gauges_of(situation, RIVER)), tuple(gauges_of(situation, STREET))
+    gauges, streets = tuple(gauges_of(situation, accounts, RIVER)), tuple(gauges_of(situation, accounts, STREET))
+    known = {(each.station.id, each.quantity): each for each in (*gauges, *streets)}
 
     def gauge_for(alarm: Alarm) -> Gauge:
-        known = (each for each in (*gauges, *streets) if (each.station.id, each.quantity) == (alarm.station, alarm.quantity))
-        return next(known, None) or _gauge_of_alarm(situation, alarm)
+        return known.get((alarm.station, alarm.quantity)) or _gauge_of_alarm(situation, alarm)
 
     in_force = warnings_in_force(ledger, registry, gauge_for)
     return _Parts(gauges, streets, in_force, just_ended(ledger, registry, gauge_for, situation.now), deafness_of(situation))
@@ -168,12 +184,12 @@ def history_span(now: Instant) -> tuple[Instant, Instant]:
     return to_at - HISTORY, to_at
 
 
-def _air(situation: Situation) -> list[Air]:
+def _air(situation: Situation, accounts: Accounts) -> list[Air]:
     registry = situation.city.registry
     found = []
     for station in registry.stations.values():
         sensors = [registry.primary(station.id, quantity, situation.now) for quantity in AIR]
-        values = [gauge_of(situation, station, sensor) for sensor in sensors if sensor]
+        values = [gauge_of(situation, accounts, station, sensor) for sensor in sensors if sensor]
         known = tuple(gauge for gauge in values if gauge.value is not None)
         if known:
             newest = max(gauge.observed_at or 0 for gauge in known)

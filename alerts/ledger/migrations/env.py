@@ -1,4 +1,4 @@
-"""An open transaction -> the same, with all migrations that it lacked. Alembic runs this file; `alerts.ledger.opening.migrate` calls it."""
+"""An open transaction -> the same, with all migrations that it lacked. Alembic runs this file; `alerts.ledger.migrating.migrate` calls it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What operators watch: dashboards, data sources and annotations for Grafana."""
