@@ -18,4 +18,11 @@ def told() -> Iterator[Grafana]:
 
 @pytest.fixture
 def client(told: Grafana) -> Client:
+    """One that waits as long as it takes: a busy machine is no fault of Grafana's."""
+    return Client(Server(told.url, timeout=30.0), TOKEN)
+
+
+@pytest.fixture
+def hasty(told: Grafana) -> Client:
+    """One that gives up after half a second, for what does not answer."""
     return Client(Server(told.url, timeout=0.5), TOKEN)

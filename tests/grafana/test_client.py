@@ -116,7 +116,7 @@ def test_a_redirect_is_an_error_and_no_silent_get(told: Grafana, client: Client)
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (Fault(wait=5.0), "does not answer within 0.5 s"),
+        (Fault(wait=60.0), "does not answer within 0.5 s"),
         (Fault(drop=0.1, done=True), "does not answer within 0.5 s"),
         (Fault(cut=True, done=True), "there is no answer"),
         (Fault(), "there is no answer"),
@@ -126,16 +126,16 @@ def test_a_redirect_is_an_error_and_no_silent_get(told: Grafana, client: Client)
         (Fault(200, b""), "is grafana.url right?"),
     ],
 )
-def test_no_answer_and_half_an_answer_end_in_time_with_a_fix(told: Grafana, client: Client, fault: Fault, said: str) -> None:
+def test_no_answer_and_half_an_answer_end_in_time_with_a_fix(told: Grafana, client: Client, hasty: Client, fault: Fault, said: str) -> None:
     told.fail("GET", PATH, fault)
     client.add_annotation(REGION)
     began = time.monotonic()
 
-    error = failing(lambda: client.annotations(["canhbao"]))
+    error = failing(lambda: hasty.annotations(["canhbao"]))
 
     assert said in str(error)
     assert error.is_away
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0
     assert len(client.annotations(["canhbao"])) == 1, "the next call goes well"
 
 

@@ -89,9 +89,18 @@ def messages(rivers: dict[str, River], chance: Random | None = None) -> list[Mes
         for seq, (at, value) in enumerate(river.readings):
             for _ in range(1 if chance is None or chance.random() > 0.2 else 2):
                 due_at = at if chance is None else at + int(chance.random() * 1.9 * HOUR)
-                payload = f'{{"v":1,"boot":1,"seq":{seq},"at":"{format_instant(at)}","m":{{"water_level":{value}}}}}'
-                found.append(Message(due_at, f"canhbao/v1/wl-{river.name}/up", payload.encode(), f"wl-{river.name}", 1, Origin.RECORDED))
+                found.append(_message(river, seq, at, value, due_at))
     return sorted(found, key=lambda message: message.due_at)
+
+
+def last_levels(rivers: dict[str, River], at: Instant, seq: int) -> list[Message]:
+    """Give what the devices publish after their series, each its last level again."""
+    return [_message(river, seq, at, river.readings[-1][1], at) for river in rivers.values()]
+
+
+def _message(river: River, seq: int, at: Instant, value: float, due_at: Instant) -> Message:
+    payload = f'{{"v":1,"boot":1,"seq":{seq},"at":"{format_instant(at)}","m":{{"water_level":{value}}}}}'
+    return Message(due_at, f"canhbao/v1/wl-{river.name}/up", payload.encode(), f"wl-{river.name}", 1, Origin.RECORDED)
 
 
 def episodes(river: River) -> Counter[tuple[int, bool]]:
