@@ -2,7 +2,7 @@
 The operators' actions of a scenario -> the same requests that an operator's terminal makes, each when it is due.
 
 Rule 1: an action waits for its alarm: the alarm may come a little later than the scenario thinks.
-Rule 2: what was done, and what could not be done, is said.
+Rule 2: what was done, and what could not be done, is said, with the instant of its asking: a notice that it causes comes after it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from devices.instants import SECOND
+from devices.instants import SECOND, Instant
 from devices.scenario import Action
 from service.acting import Acting
 from service.clock import Clock
@@ -34,10 +34,10 @@ class Drill(threading.Thread):
         self._settings = settings
         self._clock = clock
         self._actions = sorted(actions, key=lambda action: action.at)
-        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[tuple[Instant, str]] = queue.SimpleQueue()
 
-    def said(self) -> list[str]:
-        """Give what was done since the last call."""
+    def said(self) -> list[tuple[Instant, str]]:
+        """Give what was done since the last call, and when."""
         found = []
         while not self._said.empty():
             found.append(self._said.get())
@@ -50,18 +50,19 @@ class Drill(threading.Thread):
                 time.sleep(min(ahead, 1.0))
             self._said.put(self._done(action))
 
-    def _done(self, action: Action) -> str:
+    def _done(self, action: Action) -> tuple[Instant, str]:
         what = f"operator {action.by}: {action.action} {action.station}/{action.quantity}"
         deadline, trouble = time.monotonic() + PATIENCE, "no such alarm"
         while time.monotonic() < deadline:
+            at = self._clock()
             try:
                 if (request := self._request(action)) is not None:
                     Acting(self._settings).act(action.action, request)
-                    return f"{what} ({action.reason})"
+                    return at, f"{what} ({action.reason})"
             except CommandError as error:
                 trouble = str(error)
             time.sleep(_LOOK)
-        return f"{what}: NOT DONE: {trouble}"
+        return self._clock(), f"{what}: NOT DONE: {trouble}"
 
     def _request(self, action: Action) -> Mapping[str, Any] | None:
         """Give the request of an action, or None while its alarm is not there."""

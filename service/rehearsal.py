@@ -172,7 +172,7 @@ def _run(stage: Stage, supervisor: Supervisor, clock: RehearsalClock, view: View
             continue
         if ended_at is None:
             ended_at = time.monotonic()
-            view.show(clock(), ["the scenario is over; from here on its gauges are silent"])
+            view.show(clock(), [(clock(), "the scenario is over; from here on its gauges are silent")])
         if not until_end:
             continue
         late = time.monotonic() - ended_at > SETTLE_WITHIN

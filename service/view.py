@@ -10,6 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -44,8 +45,8 @@ class View(Protocol):
     def opening(self, text: str) -> None:
         """Show what is played, and where the pages are."""
 
-    def show(self, now: Instant, done: list[str]) -> None:
-        """Show what stands now, and what operators did since the last time."""
+    def show(self, now: Instant, done: list[tuple[Instant, str]]) -> None:
+        """Show what stands now, and what operators did since the last time, and when."""
 
     def line(self, text: str) -> None:
         """Write a text below everything."""
@@ -106,17 +107,14 @@ class PlainView:
         """Show what is played."""
         self.line(text)
 
-    def show(self, now: Instant, done: list[str]) -> None:
-        """Write what is new."""
-        for text in done:
-            self.line(f"{self._watched.clock(now)}  {text}")
+    def show(self, now: Instant, done: list[tuple[Instant, str]]) -> None:  # noqa: ARG002 - each line has an instant of its own
+        """Write what is new, in the order of its instants."""
         ledger = self._watched.ledger()
-        for notice in ledger.notices if ledger else ():
-            if notice.id not in self._told:
-                self._told.add(notice.id)
-                self.line(
-                    f"{self._watched.clock(notice.issued_at)}  {notice.audience:<9}  {notice.kind:<13}  {self._watched.title(notice)}"
-                )
+        new = [notice for notice in ledger.notices if notice.id not in self._told] if ledger else []
+        self._told |= {notice.id for notice in new}
+        told = [(notice.issued_at, f"{notice.audience:<9}  {notice.kind:<13}  {self._watched.title(notice)}") for notice in new]
+        for at, text in sorted([*done, *told], key=itemgetter(0)):
+            self.line(f"{self._watched.clock(at)}  {text}")
 
     def line(self, text: str) -> None:
         """Write a line at once, also into a pipe."""
@@ -141,9 +139,9 @@ class LiveView:
         self._opening = text
         self._live.start()
 
-    def show(self, now: Instant, done: list[str]) -> None:
+    def show(self, now: Instant, done: list[tuple[Instant, str]]) -> None:
         """Draw the page."""
-        self._done += [f"{self._watched.clock(now)}  {text}" for text in done]
+        self._done += [f"{self._watched.clock(at)}  {text}" for at, text in done]
         self._live.update(self._page(now), refresh=True)
 
     def line(self, text: str) -> None:

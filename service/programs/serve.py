@@ -157,10 +157,11 @@ class Serving:
         heartbeat = news.heartbeat if news is not None else None
         heard = hears(heartbeat, real_now)
         has_news = news is not None and bool(news.said or news.standings or news.incidents)
-        is_whole = self._asked.is_set() or heard != self._heard or abs(now - self._looked_at) >= LOOK
+        if is_asked := self._asked.is_set():
+            self._asked.clear()  # before it is done: who asks meanwhile asks for the next one
+        is_whole = is_asked or heard != self._heard or abs(now - self._looked_at) >= LOOK
         if not (is_whole or has_news):
             return Step((), ())
-        self._asked.clear()
         with self._engine.begin() as connection:
             alive = is_alive(heartbeat, real_now)
             done = step(connection, news, self._desk, now=now, hears=heard, is_alive=alive, is_whole=is_whole)
