@@ -1,7 +1,7 @@
 """
 `python -m bench [PART ...] [--json FILE] [--quick]`: how fast the service is on this machine, beside what it should be.
 
-Parts: one, packed, paced, embedded (the way of a reading), warning, restart, pages; none: all. Three runs of each, medians; --quick: one short run of
+Parts: one, packed, paced, embedded (the way of a reading), warning, restart, influx, sizes, pages; none: all. Three runs of each, medians; --quick: one short run of
 each, whose figures say little. Every run reads the store back: nothing missing, nothing twice, nothing bad, else there is no figure.
 Exit status 1 where a goal is missed.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench import flow, influx, pages, restart, warning
+from bench import flow, influx, pages, restart, sizes, warning
 from bench.flow import Run
 from bench.goals import Row, rows
 from rig.brokers import mosquitto_program
@@ -30,8 +30,8 @@ PACKED = Run("packed", "flat out, 20 a message", "mosquitto", 20_000, 10_000, pa
 PACED = Run("paced", "10,000/s, one a message", "mosquitto", 150_000, 10_000, rate=10_000)
 EMBEDDED = Run("embedded", "flat out, one a message", "embedded", 10_000, 500)
 QUICKER = 5
-NEEDS_MOSQUITTO = ("one", "packed", "paced", "warning", "restart", "influx")
-NEEDS_INFLUXD = ("influx",)
+NEEDS_MOSQUITTO = ("one", "packed", "paced", "warning", "restart", "influx", "sizes")
+NEEDS_INFLUXD = ("influx", "sizes")
 
 
 def main() -> int:
@@ -75,6 +75,7 @@ def parts(*, quick: bool) -> dict[str, Callable[[], Mapping[str, float]]]:
         "warning": lambda: _cut("warning", warning.measure(200 // share)),
         "restart": lambda: _cut("restart", restart.measure(10_000 // share, 100_000 // share)),
         "influx": lambda: _cut("influx", influx.measure(1_000_000 // share, replace(PACED, messages=PACED.messages // share))),
+        "sizes": lambda: sizes.measure(30 / share),
         "pages": lambda: _cut("pages", pages.measure(seconds=5 / share)),
     }
 

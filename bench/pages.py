@@ -22,10 +22,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.shown import Shown, shown
+from rig.footprint import cpu_of, memory_of
 from rig.processes import ROOT, answer, child, tell
 from web.public.editions import PACE_SECONDS
 
-TICK = os.sysconf("SC_CLK_TCK")
 PATIENCE = 30.0
 
 
@@ -141,18 +141,6 @@ def idle(web: subprocess.Popen[bytes], seconds: float) -> float:
     before = cpu_of(web.pid)
     time.sleep(seconds)
     return (cpu_of(web.pid) - before) / seconds * 100
-
-
-def cpu_of(pid: int) -> float:
-    """Give the CPU seconds of a process."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / TICK
-
-
-def memory_of(pid: int) -> float:
-    """Give the resident memory of a process in MB (10^6 bytes)."""
-    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024 / 1e6
 
 
 if __name__ == "__main__":

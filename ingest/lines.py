@@ -10,12 +10,17 @@ Rule 4: instants are milliseconds here and nowhere else.
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from devices.instants import MILLISECOND
 from devices.readings import Quality, Reading
 
 _QUANTITY = re.compile(r"[a-z0-9_]{1,32}")
 _ID = re.compile(r"[a-z0-9-]{1,32}")
+_LINE = re.compile(
+    rf"({_QUANTITY.pattern}),device=({_ID.pattern}),station=({_ID.pattern})"
+    r" value=(-?[0-9.]+(?:e[+-][0-9]+)?),quality=([0-9])i,received_at=(-?[0-9]+)i (-?[0-9]+)"
+)
 
 
 def series(quantity: str, station: str, device: str) -> str:
@@ -38,15 +43,8 @@ def encode(series: str, value: float, quality: int, received_at: int, observed_a
 
 def parse(line: str) -> Reading:
     """Read back a line that `encode` wrote; its instants become microseconds. Raises ValueError for any other text."""
-    tags, fields, observed_at = line.split(" ")
-    quantity, device, station = (part.rpartition("=")[2] for part in tags.split(","))
-    value, quality, received_at = (part.partition("=")[2] for part in fields.split(","))
-    return Reading(
-        station,
-        device,
-        quantity,
-        float(value),
-        Quality(int(quality[:-1])),
-        int(observed_at) * MILLISECOND,
-        int(received_at[:-1]) * MILLISECOND,
-    )
+    if (found := _LINE.fullmatch(line)) is None or not isfinite(float(found[4])):
+        raise ValueError(f"not a line of a reading: {line!r}")
+    quantity, device, station, value, quality, received_at, observed_at = found.groups()
+    instants = int(observed_at) * MILLISECOND, int(received_at) * MILLISECOND
+    return Reading(station, device, quantity, float(value), Quality(int(quality)), *instants)

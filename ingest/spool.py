@@ -84,7 +84,7 @@ def open_spool(path: Path) -> sqlite3.Connection:
     spool.execute("PRAGMA journal_mode=WAL")
     spool.execute("PRAGMA synchronous=FULL")
     spool.execute("PRAGMA secure_delete=OFF")  # Debian builds SQLite with it on
-    spool.execute("PRAGMA wal_autocheckpoint=1000")
+    spool.execute("PRAGMA wal_autocheckpoint=4000")  # 16 MB: only where `move_log` does not come to it, since a commit waits for it
     version = meta(spool, "schema")
     if version != str(SCHEMA):
         spool.close()
@@ -106,6 +106,31 @@ def _make(path: Path) -> None:
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open the spool to read from it; raises sqlite3.OperationalError where there is none. Keep no transaction open."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY)
+
+
+class Reader:
+    """Reads whichever spool lies at a path: one that was exchanged is opened anew. For one thread; keep no transaction open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._spool: sqlite3.Connection | None = None
+        self.place = -1, -1
+        """Device and number of the file that was opened last."""
+
+    def opened(self) -> sqlite3.Connection:
+        """Give a connection to the file that is there now; raises FileNotFoundError or sqlite3.OperationalError where there is none."""
+        found = self._path.stat()
+        if self._spool is None or self.place != (found.st_dev, found.st_ino):
+            self.close()
+            self.place = found.st_dev, found.st_ino
+            self._spool = open_reader(self._path)
+        return self._spool
+
+    def close(self) -> None:
+        """Let go of the file; it can be opened again."""
+        if self._spool is not None:
+            self._spool.close()
+        self._spool = None
 
 
 def meta(spool: sqlite3.Connection, key: str) -> str | None:

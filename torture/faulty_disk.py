@@ -21,13 +21,14 @@ from tempfile import TemporaryDirectory
 
 from rig.brokers import mosquitto_in
 from rig.city import write_city
+from rig.flow import Flow
 from rig.picture import faults, picture_of
 from rig.report import Result, timed
 from rig.town import Town, town_in
 from service.disk import FILES
 from service.exits import Exit
 from torture.twin import judge_against_twin
-from torture.waves import Flow, waves
+from torture.waves import waves
 
 GAUGES = 50
 STEP = 250

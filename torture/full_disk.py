@@ -22,12 +22,13 @@ from tempfile import TemporaryDirectory
 
 from rig.brokers import mosquitto_in, until_listening
 from rig.city import write_city
+from rig.flow import Flow
 from rig.picture import faults, picture_of
 from rig.receiver import Receiver
 from rig.report import Result, timed
 from rig.town import Town, town_in
 from torture.twin import judge_against_twin
-from torture.waves import Flow, waves
+from torture.waves import waves
 
 MEGABYTES = 64
 GAUGES = 100

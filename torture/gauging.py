@@ -1,35 +1,20 @@
 """
 Running programs and a data folder -> samples of memory, descriptors, threads and files, and how they move.
 
-Rule 1: memory is the proportional set where the kernel tells it, so that pages of a file that all have open are not counted four times.
-Rule 2: what happened before the warm-up was over is left out of every slope.
+Rule 1: what happened before the warm-up was over is left out of every slope.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean, linear_regression, median
 
+from rig.footprint import Sample, sample_of, sizes
 from rig.town import Town
 
 HOUR = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One program at one moment."""
-
-    at: float
-    """Seconds since the beginning."""
-    memory: float
-    """MB."""
-    descriptors: int
-    threads: int
 
 
 class Gauging:
@@ -59,41 +44,6 @@ class Gauging:
                 if (sample := sample_of(pid, at)) is not None:
                     self.samples[name].append(sample)
             self.files.append((at, sizes(self._town.data)))
-
-
-def sample_of(pid: int, at: float) -> Sample | None:
-    """Look at a process; None where it has ended (Linux)."""
-    place = Path(f"/proc/{pid}")
-    try:
-        status = (place / "status").read_text()
-        return Sample(at, _kilobytes(place, status) / 1024, len([*(place / "fd").iterdir()]), _number(status, "Threads"))
-    except (OSError, ValueError):
-        return None
-
-
-def _kilobytes(place: Path, status: str) -> int:
-    try:
-        return _number((place / "smaps_rollup").read_text(), "Pss")
-    except (OSError, ValueError):
-        return _number(status, "VmRSS")
-
-
-def _number(text: str, name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+)", text, re.MULTILINE)
-    if found is None:
-        raise ValueError(f"there is no {name}")
-    return int(found[1])
-
-
-def sizes(folder: Path) -> dict[str, int]:
-    """Give the bytes of each file of a folder; one that goes meanwhile is left out."""
-    found = {}
-    for path in folder.iterdir():
-        try:
-            found[path.name] = path.stat().st_size
-        except OSError:
-            continue
-    return found
 
 
 def after(samples: list[Sample], warm: float) -> list[Sample]:

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 from rig.brokers import Broker, mosquitto_in
 from rig.city import write_city
+from rig.flow import Flow
 from rig.picture import faults
 from rig.receiver import Receiver
 from rig.report import Result, timed
@@ -27,7 +28,6 @@ from rig.town import PROGRAMS, Town, town_in
 from torture.everyday import LIVE, OF, Everyday
 from torture.gauging import HOUR, Gauging, after, growth, more, slope
 from torture.passers_by import PassersBy, shows_the_page
-from torture.waves import Flow
 
 OLD = 2 * HOUR
 """Seconds; the archive keeps an hour, and whole hours."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ingest.archive.forward import Batch, Bounds
-from ingest.spool import open_reader
+from ingest.spool import Reader
 
 _BOUNDS = """
 SELECT (SELECT value FROM meta WHERE key = 'spool'), (SELECT min(ordinal) FROM batch),
@@ -28,9 +28,7 @@ class SpoolFile:
     """Reads the spool, which need not be there yet when this is made. For one thread."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: tuple[int, int] | None = None
-        self._db: sqlite3.Connection | None = None
+        self._reader = Reader(path)
 
     def __enter__(self) -> SpoolFile:
         return self
@@ -48,11 +46,11 @@ class SpoolFile:
 
     def bounds(self) -> Bounds:
         """Give what the spool holds now; raises LookupError for one without identity."""
-        return bounds_of(self._opened())
+        return bounds_of(self._reader.opened())
 
     def batches(self, after: int, most: int) -> Sequence[Batch]:
         """Give batches after an ordinal, in order: at least one if there is one, then no more than `most` readings."""
-        spool = self._opened()
+        spool = self._reader.opened()
         sizes = spool.execute(_SIZES, (after, most)).fetchall()
         if not sizes:
             return []
@@ -61,17 +59,7 @@ class SpoolFile:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._db is not None:
-            self._db.close()
-        self._db = None
-
-    def _opened(self) -> sqlite3.Connection:
-        found = self._path.stat()
-        if self._db is None or self._file != (found.st_dev, found.st_ino):
-            self.close()
-            self._file = (found.st_dev, found.st_ino)
-            self._db = open_reader(self._path)
-        return self._db
+        self._reader.close()
 
 
 def _until(sizes: Sequence[tuple[int, int]], most: int) -> int:

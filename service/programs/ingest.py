@@ -50,7 +50,8 @@ LOOK = 0.1
 """Seconds between two looks at signals and threads."""
 STUCK = 60.0
 """Seconds without a turn of a thread after which we give up on ourselves."""
-MOVE_LOG = 0.2
+MOVE_LOG = 1.0
+"""Seconds between two moves of the log into the file: each makes commits beside it wait for the disk, and moves a page once that was written often."""
 LEAP: Span = 10 * SECOND
 """Between two looks at the clock: more is no passing of time. It was set, or we stood still; it is told as deafness."""
 LONGEST_DETAIL = 4_000

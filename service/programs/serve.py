@@ -11,13 +11,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
 from sqlalchemy import Engine
 
-from alerts.channels.catalogue import channel_of
-from alerts.channels.port import Channel
 from alerts.compose import compose
 from alerts.deliver import Deliverer
 from alerts.desk import step
@@ -32,19 +31,24 @@ from alerts.ports import hears, is_alive
 from alerts.telling import Compose, Desk, Step
 from devices.documents import ConfigurationError
 from devices.instants import SECOND, Instant
-from ingest.feed import Cursor, CursorLost, Feed, News, NoSpool
+from ingest.feed import Cursor, CursorLost, Feed, Heartbeat, News, NoSpool
+from ingest.watch import Watch
 from rules.changes import Said, Standing, said_of, standing_of
 from service.clock import Clock, RealClock, slack_of
 from service.configuration import City, build, from_snapshot
 from service.exits import CommandError, Exit
 from service.programs.archive import Pace, Stop
 from service.programs.serve_annotations import annotating
+from service.programs.serve_channels import open_channels
+from service.programs.serve_health import note_waits
 from service.programs.serve_jobs import schedule_jobs
 from service.programs.serve_pages import end_process, real_clock, start_pages, token_of
 from service.settings import Settings
 
-IDLE = 0.02
-"""Longest real time, in seconds, between two looks at the spool."""
+IDLE = 0.005
+"""Longest real time, in seconds, between two looks whether the spool has moved."""
+REST = 0.02
+"""The same after something was new: what comes close together is one step."""
 LOOK: int = SECOND
 """Of the city's clock: without news a step is made so often, because time alone lets things differ."""
 MOST = 10_000
@@ -54,7 +58,6 @@ CITY = 2.0
 LEAVE = 0.3
 """Seconds that each group of threads may take to end."""
 SPOOL_CHANGED = "spool_changed"
-CHANNEL_CLOSED = "channel_closed"
 
 log = structlog.get_logger(__name__)
 SpoolFeed = Feed[Said, Standing]
@@ -84,7 +87,14 @@ def run(settings: Settings, clock: Clock) -> int:
     if city is not None:
         serving = Serving(settings, clock, engine, feed, city)
         pages = start_pages(settings, clock, engine, feed, token, acted=serving.look_now)
-        jobs = schedule_jobs(clock, city.registry.time_zone, engine, serving.wake, annotating(settings, engine, clock()))
+        jobs = schedule_jobs(
+            clock,
+            city.registry.time_zone,
+            engine,
+            serving.wake,
+            show=annotating(settings, engine, clock()),
+            look=partial(note_waits, settings.store_file, engine),
+        )
         log.info("serving", revision=city.revision, status=serving.status.value, port=settings.operators.port)
         while not stop.asked:
             serving.turn()
@@ -102,7 +112,11 @@ class Serving:
         self._settings, self._clock, self._engine, self._feed = settings, clock, engine, feed
         self._reader = open_ledger_to_read(ledger_url(settings.ledger_file))
         self.status = Status.ACTUAL if isinstance(clock, RealClock) else Status.EXERCISE
-        self._idle = min(IDLE, max(0.005, 30 / clock.speed))
+        self._rest = min(REST, max(IDLE, 30 / clock.speed))
+        self._watch = Watch(settings.spool_file)
+        self._has_more = False
+        """Whether the last reading of the feed left something unread."""
+        self._heartbeat: Heartbeat | None = None
         self._look_for_city = Pace(CITY)
         self._looked_at: Instant = 0
         self._heard: bool | None = None
@@ -122,8 +136,8 @@ class Serving:
         done = self._step(news)
         if done.notices:
             self.wake()
-        if news is None or len(news.said) < MOST:
-            self._asked.wait(self._idle)
+        if not self._has_more:
+            self._asked.wait(self._rest if is_something(news) else IDLE)
 
     def wake(self) -> None:
         """Say that there may be something to deliver."""
@@ -135,35 +149,44 @@ class Serving:
         self._asked.set()
 
     def end(self) -> None:
-        """Let the threads of the channels end."""
+        """Let the threads of the channels end, and go of the spool."""
+        self._stop_delivering()
+        self._watch.close()
+
+    def _stop_delivering(self) -> None:
         if self._deliverer is not None:
             self._deliverer.stop(LEAVE)
 
     def _read(self) -> News[Said, Standing] | None:
+        """Give what is new, which may be a sign of life alone; None where the spool stands still, or cannot be read."""
+        if not self._watch.moved() and not self._has_more:
+            return None
+        had, self._heartbeat, self._has_more = self._heartbeat, None, False
         try:
-            return self._feed.read(self._cursor, MOST)
+            news = self._feed.read(self._cursor, MOST)
+            self._heartbeat, self._has_more = news.heartbeat, len(news.said) >= MOST
+            return news
         except CursorLost as error:
             log.error("the cursor does not fit the spool; it is read from its beginning", detail=str(error))
             with self._engine.begin() as connection:
                 changes.forget_cursor(connection)
                 incidents.note(connection, SPOOL_CHANGED, str(error), self._clock())
-            self._cursor = None
+            self._cursor, self._has_more = None, True
         except NoSpool:
-            log.error("the spool is gone; start `canhbao ingest` on this data folder")
+            if had is not None:  # once, not at each look
+                log.error("the spool is gone; start `canhbao ingest` on this data folder")
         return None
 
     def _step(self, news: News[Said, Standing] | None) -> Step:
         now, real_now = self._clock(), real_clock()
-        heartbeat = news.heartbeat if news is not None else None
-        heard = hears(heartbeat, real_now)
-        has_news = news is not None and bool(news.said or news.standings or news.incidents)
+        heard = hears(self._heartbeat, real_now)
         if is_asked := self._asked.is_set():
             self._asked.clear()  # before it is done: who asks meanwhile asks for the next one
         is_whole = is_asked or heard != self._heard or abs(now - self._looked_at) >= LOOK
-        if not (is_whole or has_news):
+        if not (is_whole or is_something(news)):
             return Step((), ())
         with self._engine.begin() as connection:
-            alive = is_alive(heartbeat, real_now)
+            alive = is_alive(self._heartbeat, real_now)
             done = step(connection, news, self._desk, now=now, hears=heard, is_alive=alive, is_whole=is_whole)
         if is_whole:
             self._looked_at, self._heard = now, heard
@@ -199,27 +222,11 @@ class Serving:
         now = self._clock()
         with self._engine.begin() as connection:
             sync_recipients(connection, city.policy.recipients, now)
-        self.end()
-        self._deliverer = Deliverer(self._engine, self._channels(city, now), recipients_of, self._clock, reader=self._reader)
+        self._stop_delivering()
+        channels = open_channels(city.policy.channels, self._settings, self._engine, now)
+        self._deliverer = Deliverer(self._engine, channels, recipients_of, self._clock, reader=self._reader)
         self._deliverer.start(on_death=end_with)
         log.info("city adopted", revision=city.revision)
-
-    def _channels(self, city: City, now: Instant) -> dict[str, Channel]:
-        """Open the channels; one whose secret is missing is an incident, and stops no other."""
-        known = {name: secret.get_secret_value() for name, secret in self._settings.secrets.items()}
-        opened: dict[str, Channel] = {}
-        for name, wanted in city.policy.channels.items():
-            kind = f"{CHANNEL_CLOSED}:{name}"[:32]
-            try:
-                opened[name] = channel_of(wanted, secrets=known, data=self._settings.data)
-            except LookupError as error:
-                log.error("a channel cannot be opened; nothing goes out by it", channel=name, why=str(error))
-                with self._engine.begin() as connection:
-                    incidents.begin(connection, kind, str(error), now)
-            else:
-                with self._engine.begin() as connection:
-                    incidents.end(connection, kind, now)
-        return opened
 
 
 def composing(city: City) -> Compose:
@@ -256,8 +263,13 @@ def first_city(feed: SpoolFeed, stop: Stop) -> City | None:
                 raise CommandError(f"the applied city cannot be used by this version:\n{error}", Exit.CONFIGURATION) from error
         if progress.is_due():
             log.info("waiting for the spool", fix="start `canhbao ingest` on the same data folder")
-        time.sleep(IDLE)
+        time.sleep(REST)
     return None
+
+
+def is_something(news: News[Said, Standing] | None) -> bool:
+    """Tell whether news is more than a sign of life."""
+    return news is not None and bool(news.said or news.standings or news.incidents)
 
 
 def say(done: Step) -> None:

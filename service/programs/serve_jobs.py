@@ -23,13 +23,21 @@ SWEEP = 15.0
 """Real seconds between two looks at deliveries that have expired or wait for a retry."""
 SHOW = 15.0
 """Real seconds between two comparisons with Grafana."""
+LOOK = 15.0
+"""Real seconds between two looks at what waits elsewhere."""
 DAMAGED = "ledger_damaged"
 
 log = structlog.get_logger(__name__)
 
 
 def schedule_jobs(
-    clock: Clock, time_zone: str, engine: Engine, wake: Callable[[], None], show: Callable[[Instant], None] | None = None
+    clock: Clock,
+    time_zone: str,
+    engine: Engine,
+    wake: Callable[[], None],
+    *,
+    show: Callable[[Instant], None] | None = None,
+    look: Callable[[Instant], None] | None = None,
 ) -> Schedule:
     """
     Start the periodic jobs.
@@ -40,6 +48,7 @@ def schedule_jobs(
         engine: of the ledger.
         wake: says to the deliverer that there may be something to do.
         show: shows in Grafana what residents were told, where one is named.
+        look: looks at what waits elsewhere in the service.
 
     Returns:
         What ends them.
@@ -47,6 +56,8 @@ def schedule_jobs(
     schedule = Schedule(clock, time_zone)
     if show is not None:
         schedule.every_real("show warnings in Grafana", SHOW, show)
+    if look is not None:
+        schedule.every_real("note what waits", LOOK, look)
     schedule.every_real("sweep deliveries", SWEEP, lambda now: sweep(engine, now, wake))
     schedule.daily("forget old changes", 3, 30, lambda now: forget(engine, now))
     schedule.daily("check the ledger", 3, 40, lambda now: check(engine, now))

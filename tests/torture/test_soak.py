@@ -9,9 +9,10 @@ from itertools import islice
 
 import pytest
 
+from rig.footprint import Sample, sample_of
 from torture import soak
 from torture.everyday import BAD, Everyday
-from torture.gauging import Sample, after, growth, more, sample_of, slope
+from torture.gauging import after, growth, more, slope
 
 
 @pytest.mark.mosquitto

@@ -13,13 +13,21 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
+from alerts.desk import NO_HEARTBEAT
 from alerts.ledger import schema
+from alerts.ledger.holding import HELD
 from alerts.ledger.opening import ledger_url, open_ledger_to_read
 from alerts.model import NoticeKind, Reason
+from alerts.telling import NO_WORDS
 from devices.instants import HOUR
 from ingest.inbox import Trouble
 from service.acting import Acting
 from service.exits import CommandError
+from service.programs.serve import SPOOL_CHANGED
+from service.programs.serve_annotations import AWAY
+from service.programs.serve_channels import CHANNEL_CLOSED
+from service.programs.serve_health import ARCHIVE_WAITS
+from service.programs.serve_jobs import DAMAGED
 from service.settings import load_settings
 from web.languages import LANGUAGES
 from web.operators.sessions import LASTS, Sessions
@@ -309,5 +317,6 @@ def test_every_trouble_of_ingest_has_words(language: str) -> None:
     words = LANGUAGES[language].operators.incident_kinds
 
     assert {trouble.value for trouble in Trouble} - {"hears"} <= set(words)
+    assert {NO_HEARTBEAT, NO_WORDS, HELD, AWAY, ARCHIVE_WAITS, CHANNEL_CLOSED, DAMAGED, SPOOL_CHANGED} <= set(words)
     assert {reason.value for reason in Reason} <= set(LANGUAGES[language].operators.reasons)
     assert {kind.value for kind in NoticeKind} == set(LANGUAGES[language].operators.kinds)
