@@ -11,17 +11,21 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-DRAWN = Path(__file__).resolve().parent / "dashboards" / "json"
+ROOM = Path(__file__).resolve().parent
+DRAWN = ROOM / "dashboards" / "json"
 """Where the drawn dashboards are committed."""
-PROVISIONING = Path(__file__).resolve().parent / "provisioning"
+PROVISIONING = ROOM / "provisioning"
 """What Grafana reads at its start."""
 DATASOURCE = "canhbao-influx"
 """The identifier of the data source of all dashboards."""
 TAG = "canhbao"
 """On every annotation of ours, and on every dashboard."""
 ADDRESS = "http://127.0.0.1:8081"
-"""Of the operators' pages, in the dashboards as they are committed; `at_address` puts in another."""
+"""Of the operators' pages, in the dashboards as they are committed: right on the machine itself and through a tunnel. `at_address` puts in another."""
+ADDRESS_VARIABLE = "canhbao_url"
+"""The variable of a dashboard that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,6 @@ class Folder:
     uid: str
     title: str
     language: str
-
-
-FOLDERS = (Folder("canhbao-vi", "Cảnh báo Huế", "vi"), Folder("canhbao-en", "Canhbao (English)", "en"))
-"""Vietnamese first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +48,32 @@ class Shipped:
     """As Grafana exports and takes it; its `id` is absent."""
 
 
+def folders() -> list[Folder]:
+    """Give the folders, Vietnamese first; their titles name the city for which they were drawn."""
+    return [Folder(**each) for each in json.loads((DRAWN / "folders.json").read_text(encoding="utf-8"))]
+
+
 def dashboards() -> list[Shipped]:
     """Give every dashboard, Vietnamese first, by file name."""
-    return [_shipped(path, folder) for folder in FOLDERS for path in sorted((DRAWN / folder.language).glob("*.json"))]
+    return [_shipped(path, folder) for folder in folders() for path in sorted((DRAWN / folder.language).glob("*.json"))]
+
+
+def address_of(text: str) -> str:
+    """Take the address of the operators' pages; raises ValueError where it is none, for it ends in links that operators trust."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not the address of pages; give one such as https://ioc.example.vn or http://10.0.0.5:8081")
+    return text.rstrip("/")
 
 
 def at_address(drawn: dict[str, Any], address: str) -> dict[str, Any]:
     """Give a dashboard whose links lead to the operators' pages at an address."""
+    address = address.rstrip("/")  # what follows in a link begins with one
     moved: dict[str, Any] = json.loads(json.dumps(drawn))
     for variable in moved["templating"]["list"]:
-        if variable["name"] == "canhbao_url":
+        if variable["name"] == ADDRESS_VARIABLE:
             variable["query"] = address
-            variable["current"] = {"text": address, "value": address}
+            variable["current"] |= {"text": address, "value": address}
     return moved
 
 

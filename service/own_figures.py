@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 from zlib import crc32
 
+from alerts.model import Alarm, Handling
 from devices.instants import MILLISECOND, SECOND, Instant
 from ingest.archive.own_figures import Figure, Number
 from rules.changes import Phase, Standing
@@ -18,6 +19,8 @@ from service.observation import SpoolNow, StoreNow
 
 PHASES = {Phase.FRESH: 0, Phase.STALE: 1, Phase.LOST: 2, Phase.NEVER_SEEN: 3}
 """As numbers, the worse the higher."""
+HANDLINGS = {Handling.OPEN: 0, Handling.ACKNOWLEDGED: 1, Handling.CLOSED: 2}
+"""As numbers, in their order."""
 TURNS = 10
 Position: TypeAlias = tuple[float, float]
 """Latitude and longitude."""
@@ -45,7 +48,11 @@ class Turns:
 
 
 def figures(
-    spool: SpoolNow, store: StoreNow | None, ledger: tuple[int | None, Mapping[str, int], Deliveries], real_now: Instant
+    spool: SpoolNow,
+    store: StoreNow | None,
+    ledger: tuple[int | None, Mapping[str, int], Deliveries],
+    real_now: Instant,
+    budget: int | None = None,
 ) -> Iterator[Figure]:
     """
     Give what is counted.
@@ -55,8 +62,10 @@ def figures(
         store: as it is now; None where it cannot be read.
         ledger: up to which batch it has come, what it counts, its deliveries.
         real_now: the machine's time, for the age of the heartbeat.
+        budget: bytes that the spool may hold; None where that is not known.
     """
-    yield Figure("pipeline", {**_balance(spool), **_heartbeat(spool, real_now), **_sensors(spool.standings), **ledger[1]})
+    depth: dict[str, Number | None] = {"spool_bytes": spool.size, "spool_budget": budget}
+    yield Figure("pipeline", {**_balance(spool), **depth, **_heartbeat(spool, real_now), **_sensors(spool.standings), **ledger[1]})
     for name, (ordinal, refused) in _readers(store, ledger[0]).items():
         yield Figure("reader", {"behind": max(spool.ordinal - ordinal, 0), "refused": refused}, {"reader": name})
     for reason, count in spool.reasons.items():
@@ -71,6 +80,21 @@ def standing_figures(standings: Sequence[Standing], positions: Mapping[str, Posi
         latitude, longitude = positions.get(each.station, (None, None))
         tags = {"station": each.station, "device": each.device, "quantity": each.quantity}
         yield Figure("standing", {**_standing(each, now), "latitude": latitude, "longitude": longitude}, tags)
+
+
+def alarm_figures(alarms: Iterable[tuple[Alarm, int]]) -> Iterator[Figure]:
+    """Give the alarms that have not ended, each with the level that residents were told; its id is a tag, to lead an operator to it."""
+    for alarm, told in alarms:
+        numbers: dict[str, Number | None] = {
+            "level": alarm.level,
+            "told": told,
+            "shown": None if alarm.value is None else float(alarm.value),
+            "peak": None if alarm.peak is None else float(alarm.peak),
+            "phase": PHASES[alarm.phase],
+            "handling": HANDLINGS[alarm.handling],
+            "opened_at": alarm.opened_at // MILLISECOND,
+        }
+        yield Figure("alarm", numbers, {"alarm": alarm.id, "station": alarm.station, "device": alarm.device, "quantity": alarm.quantity})
 
 
 def _balance(spool: SpoolNow) -> dict[str, Number | None]:

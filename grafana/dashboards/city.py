@@ -6,10 +6,11 @@ from grafana_foundation_sdk.builders import stat
 
 from devices.registry import Registry
 from grafana.dashboards import statements as ask
-from grafana.dashboards.frame import Sheet, choice, uid_of
-from grafana.dashboards.looks import LATE, LEVEL_COLOURS, TROUBLE, WELL, levels, named, phases, steps
+from grafana.dashboards.frame import Sheet, choice, to_alarms, uid_of
+from grafana.dashboards.looks import LATE, LEVEL_COLOURS, TROUBLE, WELL, called, handlings, levels, named, phases, steps, told
 from grafana.dashboards.panels import LATELY, NOW, Place, Query, chart, map_of, placed, rows_of, tile, timeline
 from grafana.dashboards.stations import with_levels, with_names
+from grafana.dashboards.words import WATERS as QUANTITIES
 from grafana.dashboards.words import Tongue
 
 WATERS = '"primary" = 1 AND "quantity" =~ /^water_/'
@@ -19,7 +20,13 @@ SILENT_AFTER, LATE_AFTER = 60.0, 10.0
 
 def city(registry: Registry, language: str, t: Tongue) -> Sheet:
     """Draw it."""
-    rows = [_tiles(t), _map_and_table(registry, language, t), [_levels(registry, t)], [_waters(registry, t)]]
+    rows = [
+        _tiles(t),
+        [_alarms(registry, language, t)],
+        _map_and_table(registry, language, t),
+        [_levels(registry, t)],
+        [_waters(registry, t)],
+    ]
     station = choice("station", t("Trạm", "Station"), ask.STATIONS_OF_WATER, several=True)
     about = t(
         "Mức cảnh báo tại mọi trạm, trạm mất tín hiệu và tình trạng hệ thống.",
@@ -91,6 +98,34 @@ def _heartbeat(t: Tongue) -> stat.Panel:
     )
 
 
+def _alarms(registry: Registry, language: str, t: Tongue) -> Place:
+    filled = {"type": "color-background", "mode": "basic"}
+    handle = [{"title": t("Xử lý cảnh báo này", "Handle this alarm"), "url": to_alarms(t, "${__value.raw}"), "targetBlank": True}]
+    panel = rows_of(
+        t("Cảnh báo đang hiệu lực", "Active warnings"),
+        t(
+            "Cảnh báo trong sổ chưa kết thúc, mức cao nhất ở trên. Cảnh báo vừa kết thúc còn ở đây tối đa ba phút. Bảng trống khi ô «Cảnh báo chưa"
+            " kết thúc» ghi 0; nếu ô đó ghi «–» thì không có số liệu.",
+            "Alarms in the ledger that have not ended, the highest first. One that has just ended stays for up to three minutes. The table is"
+            " empty because there are none only where the tile of open alarms says 0; where it says “–”, there are no figures.",
+        ),
+        ask.alarms_now("level,shown,opened_at,phase,told,handling"),
+        {
+            "station": (t("Trạm", "Station"), {"mappings": named((each.id, each.name[language]) for each in registry.stations.values())}),
+            "quantity": (t("Đại lượng", "Quantity"), {"mappings": named((name, t(*words)) for name, words in QUANTITIES.items())}),
+            "level": (t("Mức", "Level"), {"mappings": levels(t), "custom.cellOptions": filled}),
+            "shown": (t("Giá trị mới nhất", "Newest value"), {"unit": "none", "decimals": 2}),
+            "opened_at": (t("Từ lúc", "Since"), {"unit": "dateTimeAsIso"}),
+            "phase": (t("Số liệu", "Data"), {"mappings": phases(t), "custom.cellOptions": {"type": "color-text"}}),
+            "told": (t("Người dân được báo", "Residents were told"), {"mappings": told(t), "custom.cellOptions": {"type": "color-text"}}),
+            "handling": (t("Xử lý", "Handling"), {"mappings": handlings(t), "custom.cellOptions": {"type": "color-text"}}),
+            "alarm": (t("Mở", "Open"), {"mappings": called(t("Xử lý", "Handle")), "links": handle}),
+        },
+        highest="level",
+    )
+    return Place(panel.time_from(NOW), 24, 7)
+
+
 def _map_and_table(registry: Registry, language: str, t: Tongue) -> list[Place]:
     names = named((station.id, station.name[language]) for station in registry.stations.values())
     ground = map_of(
@@ -111,7 +146,7 @@ def _map_and_table(registry: Registry, language: str, t: Tongue) -> list[Place]:
         t("Phường, xã", "Wards"),
     )
     to_station = f"/d/{uid_of('station', language)}?var-station=${{__value.raw}}&${{__url_time_range}}"
-    handle = [{"title": t("Xử lý cảnh báo", "Handle alarms"), "url": "${canhbao_url}/", "targetBlank": True}]
+    handle = [{"title": t("Xử lý cảnh báo", "Handle alarms"), "url": to_alarms(t), "targetBlank": True}]
     look_up = [{"title": t("Mở trạm", "Open the station"), "url": to_station}]
     stations = rows_of(
         t("Các trạm", "Stations"),

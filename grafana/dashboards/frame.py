@@ -1,7 +1,8 @@
 """
 Panels -> a dashboard, with what all of ours have: tags, variables, links to the others and to the other language, annotations of warnings.
 
-Rule 1: the address of the operators' pages is a constant: nobody can bend the links by an address that they send.
+Rule 1: the address of the operators' pages is a constant: nobody can bend the links by an address that they send. It is given when dashboards are drawn or
+        brought to a Grafana.
 Rule 2: warnings come from the annotations of Grafana that carry our tag; no panel makes its own.
 """
 
@@ -28,7 +29,7 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from grafana.dashboards.panels import SOURCE
 from grafana.dashboards.words import LANGUAGES, Tongue
-from grafana.shipped import ADDRESS, TAG
+from grafana.shipped import ADDRESS, ADDRESS_VARIABLE, TAG
 
 REFRESH = "30s"
 """As often as figures come."""
@@ -78,6 +79,15 @@ def drawn(sheet: Sheet, language: str, time_zone: str, t: Tongue) -> Dashboard:
     return frame
 
 
+def to_alarms(t: Tongue, alarm: str = "") -> str:
+    """
+    Give the address of the operators' table of alarms in a language; at an alarm, whose id comes from a variable of Grafana.
+
+    The table has a name for the silencing of each alarm that is open and not silenced; where there is none, a browser stays at its top, where the open ones are.
+    """
+    return f"${{{ADDRESS_VARIABLE}}}{t('/', '/en')}{f'#s-{alarm}' if alarm else ''}"
+
+
 def choice(name: str, label: str, statement: str, *, several: bool) -> VariableModel:
     """Give a variable that a query of InfluxQL fills; `several`: more than one may be chosen, and all are at first."""
     variable = (
@@ -97,7 +107,7 @@ def choice(name: str, label: str, statement: str, *, several: bool) -> VariableM
 
 
 def _address() -> VariableModel:
-    address = ConstantVariable("canhbao_url").value(ADDRESS).build()
+    address = ConstantVariable(ADDRESS_VARIABLE).value(ADDRESS).build()
     address.hide, address.skip_url_sync = VariableHide.HIDE_VARIABLE, True
     address.current = VariableOption(text=ADDRESS, value=ADDRESS, selected=True)
     return address
@@ -127,7 +137,7 @@ def _links(name: str, language: str, t: Tongue) -> list[DashboardLink]:
         .as_dropdown(False)
         .keep_time(True),
         _to(t("English", "Tiếng Việt"), f"/d/{uid_of(name, other)}").include_vars(True).keep_time(True),
-        _to(t("Xử lý cảnh báo", "Handle alarms"), "${canhbao_url}/").target_blank(True),
+        _to(t("Xử lý cảnh báo", "Handle alarms"), to_alarms(t)).target_blank(True),
     ]
 
 

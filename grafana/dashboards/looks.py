@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models.dashboard import (
     DashboardRangeMapOptions,
+    DashboardRegexMapOptions,
     RangeMap,
+    RegexMap,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -21,7 +23,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from devices.stations import Thresholds
-from grafana.dashboards.words import AIR, LEVELS, PHASES, QUALITIES, Tongue
+from grafana.dashboards.words import AIR, HANDLINGS, LEVELS, PHASES, QUALITIES, TOLD, Tongue
 
 LEVEL_COLOURS = ("#4f97c2", "#f5c531", "#e9760f", "#b81a27", "#6d1a58")
 """Below level 1, levels 1 to 3, above the record: as on the operators' pages, in the dark."""
@@ -59,6 +61,16 @@ def phases(t: Tongue) -> list[ValueMapping]:
     return numbered(PHASES, PHASE_COLOURS, t)
 
 
+def handlings(t: Tongue) -> list[ValueMapping]:
+    """Give the mapping of what operators did about an alarm."""
+    return numbered(HANDLINGS, (TROUBLE, WELL, WELL), t)
+
+
+def told(t: Tongue) -> list[ValueMapping]:
+    """Give the mapping of the level that residents believe to stand."""
+    return numbered(TOLD, LEVEL_COLOURS, t)
+
+
 def qualities(t: Tongue) -> list[ValueMapping]:
     """Give the mapping of the flags of quality."""
     return _mapping((flag, t(*pair), QUALITY_COLOURS[flag]) for flag, pair in QUALITIES.items())
@@ -72,6 +84,11 @@ def yes_no(yes: str, no: str) -> list[ValueMapping]:
 def named(names: Iterable[tuple[str, str]]) -> list[ValueMapping]:
     """Give the mapping of identifiers to names."""
     return [ValueMap(options={identifier: ValueMappingResult(text=name) for identifier, name in names})]
+
+
+def called(text: str) -> list[ValueMapping]:
+    """Give the mapping of every text to one word: for a link, whose value is part of its address."""
+    return [RegexMap(options=DashboardRegexMapOptions(pattern="/^.+$/", result=ValueMappingResult(text=text)))]
 
 
 def air(quantity: str, t: Tongue) -> list[ValueMapping]:

@@ -19,6 +19,7 @@ from grafana_foundation_sdk.builders.common import (
     GraphThresholdsStyleConfig,
     MapLayerOptions,
     ReduceDataOptions,
+    TableSortByFieldState,
     VizLegendOptions,
     VizTooltipOptions,
 )
@@ -55,7 +56,7 @@ from grafana.shipped import DATASOURCE
 
 SOURCE = DataSourceRef(type_val="influxdb", uid=DATASOURCE)
 WARDS = "public/maps/canhbao-wards.geojson"
-"""Where Grafana serves the shapes of the wards, beside its own; see `grafana/provisioning/README.md`."""
+"""Where Grafana serves the shapes of the wards, beside its own; see docs/grafana.md."""
 WIDTH = 24
 NOW, LATELY = "3m", "15m"
 """How far back the newest of our figures, of what stands at sensors, is looked for: older than that is "no figures", not the present. A range that
@@ -210,8 +211,8 @@ def history(title: str, about: str, queries: Sequence[Query], words: Sequence[Va
     )
 
 
-def rows_of(title: str, about: str, query: Query, columns: dict[str, tuple[str, Properties]]) -> table.Panel:
-    """Give a table; `columns` in order: field -> heading and look. Other fields are not shown."""
+def rows_of(title: str, about: str, query: Query, columns: dict[str, tuple[str, Properties]], *, highest: str = "") -> table.Panel:
+    """Give a table; `columns` in order: field -> heading and look. Other fields are not shown. `highest`: the field whose highest comes first."""
     order = {name: index for index, name in enumerate(columns)}
     panel = (
         table.Panel()
@@ -226,6 +227,8 @@ def rows_of(title: str, about: str, query: Query, columns: dict[str, tuple[str, 
             DataTransformerConfig(id_val="organize", options={"indexByName": order, "excludeByName": {}, "renameByName": {}})
         )
     )
+    if highest:
+        panel = panel.sort_by([TableSortByFieldState().display_name(columns[highest][0]).desc(True)])
     for name, (heading, look) in columns.items():
         panel = panel.override_by_name(name, properties({"displayName": heading, **look}))
     return panel

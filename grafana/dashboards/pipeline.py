@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import stat
+from grafana_foundation_sdk.builders import stat, timeseries
 
 from devices.registry import Registry
 from grafana.dashboards import statements as ask
 from grafana.dashboards.frame import Sheet
 from grafana.dashboards.looks import LATE, TROUBLE, WELL, steps, yes_no
-from grafana.dashboards.panels import NOW, Place, Query, chart, placed, tile, timeline
+from grafana.dashboards.panels import NOW, Place, Properties, Query, chart, placed, properties, tile, timeline
 from grafana.dashboards.words import Tongue
 
 GAP = 300_000
@@ -100,7 +100,7 @@ def _waiting(t: Tongue) -> list[Place]:
 
     behind = chart(
         t("Lô chưa đọc", "Batches behind"),
-        t("Mỗi chương trình còn cách đầu hàng đợi bao nhiêu lô.", "By how many batches each reader is behind the spool."),
+        t("Mỗi chương trình còn chậm hơn bộ đệm bao nhiêu lô.", "By how many batches each reader is behind the spool."),
         "short",
         [of_readers("behind")],
         gap=GAP,
@@ -113,13 +113,28 @@ def _waiting(t: Tongue) -> list[Place]:
         gap=GAP,
     )
     age = chart(
-        t("Nhịp và số đang chờ", "Heartbeat"),
+        t("Nhịp theo thời gian", "Heartbeat"),
         t("Tuổi của dấu hiệu sống, giá trị lớn nhất.", "Age of the sign of life, the largest."),
         "s",
         [Query(f'SELECT max("heartbeat_age") FROM "canhbao_pipeline" WHERE $timeFilter {ask.EACH} fill(none)', t("tuổi", "age"))],
         gap=GAP,
     )
-    return [Place(behind, 8, 8), Place(refused, 8, 8), Place(age, 8, 8)]
+    return [Place(each, 6, 8) for each in (behind, _depth(t), refused, age)]
+
+
+def _depth(t: Tongue) -> timeseries.Panel:
+    budget = t("được phép", "budget")
+    queries = [
+        Query(f'SELECT {how}("{field}") FROM "canhbao_pipeline" WHERE $timeFilter {ask.EACH} fill(none)', name, ref=ref)
+        for ref, how, field, name in (("A", "max", "spool_bytes", t("đang dùng", "in use")), ("B", "last", "spool_budget", budget))
+    ]
+    about = t(
+        "Bộ đệm trên đĩa so với dung lượng cho phép; vượt mức thì lô cũ mà kho đã có được bỏ trước.",
+        "The spool on disk against its budget; above it, batches that the store has go first.",
+    )
+    panel = chart(t("Bộ đệm trên đĩa", "Spool on disk"), about, "bytes", queries, gap=GAP).min(0)
+    line: Properties = {"color": {"mode": "fixed", "fixedColor": TROUBLE}, "custom.lineStyle": {"fill": "dash", "dash": [8, 6]}}
+    return panel.override_by_name(budget, properties(line))
 
 
 def _told(t: Tongue) -> list[Place]:

@@ -60,6 +60,12 @@ def standing_now(fields: str, which: str, groups: str, *, table: bool, alias: st
     return Query(f'SELECT {newest} FROM "canhbao_standing" WHERE $timeFilter AND {which} GROUP BY {groups}', alias, table, ref)
 
 
+def alarms_now(fields: str) -> Query:
+    """Give the newest of some fields (by comma) of the alarms that have not ended."""
+    newest = ", ".join(f'last("{field}") AS "{field}"' for field in fields.split(","))
+    return Query(f'SELECT {newest} FROM "canhbao_alarm" WHERE $timeFilter GROUP BY "alarm", "station", "quantity"', table=True)
+
+
 def pipeline_now(field: str, ref: str = "A") -> Query:
     """Give the newest of a figure about ourselves."""
     return Query(f'SELECT last("{field}") FROM "canhbao_pipeline" WHERE $timeFilter', ref=ref)

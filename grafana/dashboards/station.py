@@ -79,7 +79,7 @@ def _water(registry: Registry, t: Tongue) -> timeseries.Panel:
 def _states(t: Tongue) -> list[list[Place]]:
     device = '"device"', "$tag_device"
     level = timeline(
-        t("Mức cảnh báo", "Level"),
+        t("Mức theo thời gian", "Level over time"),
         t("Theo bộ luật, của cảm biến chính.", "As the rules say, of the primary sensor."),
         [ask.standing("level", PRIMARY, *device)],
         levels(t),

@@ -38,6 +38,12 @@ LEVELS = (
 """By number."""
 PHASES = (("Đúng hạn", "On time"), ("Trễ", "Late"), ("Mất tín hiệu", "Silent"), ("Chưa từng báo", "Never heard"))
 """By number, as `service.own_figures` writes them."""
+HANDLINGS = (("Chưa ai nhận", "Nobody has taken it"), ("Đã nhận", "Taken"), ("Đã đóng", "Closed"))
+"""By number, as `service.own_figures` writes them."""
+TOLD = (("Chưa được báo", "Not told"), *LEVELS[1:])
+"""What residents believe, by the number of the level that they were told."""
+WATERS = {"water_level": ("Mực nước", "Water level"), "water_depth": ("Độ sâu ngập", "Depth of water")}
+"""By quantity."""
 QUALITIES = {
     1: ("Tốt", "Good"),
     2: ("Chưa đánh giá", "Not evaluated"),

@@ -71,16 +71,18 @@ class Gathered:
 
     def lines(self, now: Instant, real_now: Instant) -> list[str]:
         """Give the lines of this moment; none where there is no spool to read."""
-        from service.ledger_figures import ledger_figures
+        from service.disk import budget_of
+        from service.ledger_figures import ledger_figures, open_alarms
         from service.observation import spool_now, store_now
-        from service.own_figures import figures, standing_figures
+        from service.own_figures import alarm_figures, figures, standing_figures
 
         try:
             spool, store = spool_now(self._settings.spool_file), store_now(self._settings.store_file)
             if spool is None:
                 return []
-            counted = lines_of(figures(spool, store, ledger_figures(self._ledger), real_now), now)
-            return [*counted, *lines_of(standing_figures(self._turns.due(spool.standings), self._positions(), now), now)]
+            counted = figures(spool, store, ledger_figures(self._ledger), real_now, budget_of(self._settings))
+            standing = standing_figures(self._turns.due(spool.standings), self._positions(), now)
+            return [line for some in (counted, alarm_figures(open_alarms(self._ledger)), standing) for line in lines_of(some, now)]
         except _AWAY:
             return []
 

@@ -1,34 +1,35 @@
 """
 Real series read in place -> what an archive holds of a November with a flood, foul air, a device that dies and one that doubts.
 
-Kim Long: November 2025, hourly. Air: Hanoi, January 2018, hourly, moved to these days, at a station that is an example. The rest is made up.
+Kim Long: November 2025, hourly. Air: Hanoi, January 2018, hourly, moved to these days, at a station that is an example. The rest is made up: every station that
+has legal levels gets water, so that no line of the dashboards is without a reading to stand beside.
 """
 
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from devices.instants import HOUR, MILLISECOND, MINUTE, Instant, from_datetime
+from books import figures_of
+
+from devices.instants import HOUR, MILLISECOND, MINUTE, SECOND, Instant, from_datetime
 from devices.readings import Quality, Reading
 from devices.registry import Registry
-from ingest.archive.own_figures import lines_of
-from ingest.feed import Heartbeat
 from ingest.lines import encode, series
 from rules.changes import Phase, Standing
-from service.observation import Balance, SinkNow, SpoolNow, StoreNow
-from service.own_figures import figures, standing_figures
 
 FROM_AT = from_datetime(datetime.fromisoformat("2025-11-10T00:00:00+07:00"))
 TO_AT = from_datetime(datetime.fromisoformat("2025-11-25T00:00:00+07:00"))
 BEFORE_AT = from_datetime(datetime.fromisoformat("2025-11-02T00:00:00+07:00"))
 """Two days before the record of Phú Ốc was raised; four days of readings follow."""
 DIED_AT = from_datetime(datetime.fromisoformat("2025-11-20T00:00:00+07:00"))
-"""Of the gauge at Phú Ốc."""
+"""Of the gauge at Phú Ốc, of the second one at Kim Long and of its rain gauge."""
+REMOVED_AT = from_datetime(datetime.fromisoformat("2025-11-14T00:00:00+07:00"))
+"""Of the gauge at Phong Bình, which was never heard."""
 _AIR = "aq-hanoi-2018/hanoi_pm25_2018_jan_sep.csv"
 _SHIFT = from_datetime(datetime.fromisoformat("2025-11-10T01:00:00+07:00")) - from_datetime(
     datetime.fromisoformat("2018-01-01T01:00:00+07:00")
@@ -48,7 +49,7 @@ class Month:
 def month_of(shared: Path, registry: Registry) -> Month:
     readings = tuple(sorted(_readings(shared), key=lambda each: (each.observed_at, each.device, each.quantity)))
     standings = tuple(_standings(readings, registry))
-    own = _figures(readings, standings, registry)
+    own = figures_of(readings, standings, registry, FROM_AT, lost_from=DIED_AT)
     return Month(readings, (*map(_line, readings), *own), standings)
 
 
@@ -64,12 +65,12 @@ def _readings(shared: Path) -> Iterator[Reading]:
             if FROM_AT <= at < TO_AT:
                 level = float(row["level_m"])
                 yield _reading("kim-long", "wl-kim-long", "water_level", level, at)
-                yield _reading(
-                    "kim-long", "wl-kim-long-2", "water_level", level + 0.02, at, Quality.SUSPECT if level > 2.5 else Quality.PASS
-                )
-                yield _reading("kim-long", "wl-kim-long", "rainfall", max(level - 1.0, 0.0) * 4, at)
                 if at < DIED_AT:
+                    flag = Quality.SUSPECT if level > 2.5 else Quality.PASS
+                    yield _reading("kim-long", "wl-kim-long-2", "water_level", level + 0.02, at, flag)
+                    yield _reading("kim-long", "wl-kim-long", "rainfall", max(level - 1.0, 0.0) * 4, at)
                     yield _reading("phu-oc", "wl-phu-oc", "water_level", level + 1.6, at)
+                yield from _elsewhere(level, at)
                 yield from _of_devices(at)
     for hour in range(96):
         yield _reading("phu-oc", "wl-phu-oc", "water_level", 5.27, BEFORE_AT + hour * HOUR)
@@ -78,10 +79,20 @@ def _readings(shared: Path) -> Iterator[Reading]:
             at = from_datetime(datetime.strptime(f"{row['Date (LT)']} +0700", "%Y-%m-%d %I:%M %p %z")) + _SHIFT
             if FROM_AT <= at < TO_AT and row["QC Name"] != "Missing":
                 flag = Quality.PASS if row["QC Name"] == "Valid" else Quality.FAIL
-                yield from (
-                    _reading("air-thuan-hoa", "aq-thuan-hoa", quantity, max(float(row["Raw Conc."]), 0.0) * times, at, flag)
-                    for quantity, times in (("pm2_5", 1.0), ("pm10", 1.4), ("o3", 0.8), ("no2", 0.5))
-                )
+                yield from _air(max(float(row["Raw Conc."]), 0.0), at, flag)
+
+
+def _air(dust: float, at: Instant, flag: Quality) -> Iterator[Reading]:
+    for quantity, times in (("pm2_5", 1.0), ("pm10", 1.4), ("o3", 0.8), ("no2", 0.5)):
+        for half, more in ((0, 1.0), (1, 1.1)):  # an hour has two, or its mean would be its maximum
+            yield _reading("air-thuan-hoa", "aq-thuan-hoa", quantity, dust * times * more, at + half * 30 * MINUTE, flag)
+        yield _reading("air-phu-bai", "aq-phu-bai", quantity, dust * times * 0.7, at, flag)
+
+
+def _elsewhere(level: float, at: Instant) -> Iterator[Reading]:
+    yield _reading("thuong-nhat", "wl-thuong-nhat", "water_level", level + 58.0, at)
+    for station, road in (("dap-da", 2.4), ("ba-trieu", 2.5), ("nguyen-hoang", 2.6)):
+        yield _reading(station, f"wd-{station}", "water_depth", max(level - road, 0.0), at)
 
 
 def _of_devices(at: Instant) -> Iterator[Reading]:
@@ -92,7 +103,8 @@ def _of_devices(at: Instant) -> Iterator[Reading]:
 
 
 def _reading(station: str, device: str, quantity: str, value: float, at: Instant, quality: Quality = Quality.PASS) -> Reading:
-    return Reading(station, device, quantity, value, quality, at, at + 40 * 1_000_000)
+    delay = (20 + 2 * len(device) + at // HOUR % 7) * SECOND  # each device and hour its own
+    return Reading(station, device, quantity, value, quality, at, at + delay)
 
 
 def _standings(readings: Sequence[Reading], registry: Registry) -> Iterator[tuple[Instant, Standing]]:
@@ -104,6 +116,9 @@ def _standings(readings: Sequence[Reading], registry: Registry) -> Iterator[tupl
             reading = waiting.pop()
             newest[reading.station, reading.quantity, reading.device] = reading
         yield from ((at, _standing(reading, at, registry)) for reading in newest.values())
+        yield at, _never_heard("truoi", at, registry)
+        if at < REMOVED_AT:
+            yield at, _never_heard("phong-binh", at, registry)
 
 
 def _standing(reading: Reading, at: Instant, registry: Registry) -> Standing:
@@ -117,7 +132,7 @@ def _standing(reading: Reading, at: Instant, registry: Registry) -> Standing:
         station=reading.station,
         quantity=reading.quantity,
         device=reading.device,
-        primary=primary is not None and primary.device == reading.device,
+        primary=reading.quantity == "rainfall" or (primary is not None and primary.device == reading.device),
         level=level,
         opened_id=None,
         opened_at=None,
@@ -128,34 +143,14 @@ def _standing(reading: Reading, at: Instant, registry: Registry) -> Standing:
         value=reading.value,
         observed_at=reading.observed_at,
         received_at=reading.received_at,
-        trend=0.1,
+        trend=round(reading.value / 10, 3),
         phase=phase,
         phase_at=at,
         interval=HOUR,
     )
 
 
-def _figures(readings: Sequence[Reading], standings: Sequence[tuple[Instant, Standing]], registry: Registry) -> Iterator[str]:
-    positions = {station.id: (station.latitude, station.longitude) for station in registry.stations.values()}
-    by_instant: dict[Instant, list[Standing]] = {}
-    for at, standing in standings:
-        by_instant.setdefault(at, []).append(standing)
-    received = Counter((reading.received_at - FROM_AT) // (30 * MINUTE) for reading in readings if reading.received_at >= FROM_AT)
-    total = 0
-    for number, at in enumerate(sorted(by_instant)):
-        total += received[number - 1]
-        spool, store = _spool(total, number, at, by_instant[at]), StoreNow("s", number, 20, 0, {"influx": SinkNow("s", number, 1, None)})
-        ledger = (number, {"alarms_open": 1, "alarms_owed": 0, "notices": 4, "withheld": 2, "incidents_open": 0}, {("journal", "sent"): 4})
-        yield from lines_of(figures(spool, store, ledger, at), at)
-        yield from lines_of(standing_figures(by_instant[at], positions, at), at)
-
-
-def _spool(total: int, number: int, at: Instant, standings: Sequence[Standing]) -> SpoolNow:
-    quarantined, duplicate = total // 100, total // 50
-    counters = {"messages": total, "late": 0, "quarantined:range": quarantined}
-    balance = Balance(total, total - quarantined - duplicate, duplicate, quarantined, 3)
-    hearing = number % 100 != 0
-    beat = Heartbeat(
-        at - 500_000, at, at, connected=True, hearing=hearing, hearing_since_at=at, waiting_bytes=0, waiting_readings=3, generation=1, pid=1
-    )
-    return SpoolNow("s", number, counters, balance, beat, tuple(standings), ())
+def _never_heard(station: str, at: Instant, registry: Registry) -> Standing:
+    nothing = Reading(station, f"wl-{station}", "water_level", 0.0, Quality.PASS, at, at)
+    unheard: dict[str, Any] = {"value": None, "observed_at": None, "received_at": None, "trend": None, "phase": Phase.NEVER_SEEN}
+    return replace(_standing(nothing, at, registry), **unheard)

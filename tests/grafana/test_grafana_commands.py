@@ -186,7 +186,7 @@ def test_a_hanging_grafana_delays_neither_the_desk_nor_the_sweeps(town: HueTown,
         waits.set()
         slow(now)
 
-    jobs = schedule_jobs(RealClock(), "Asia/Ho_Chi_Minh", town.engine, swept.set, show)
+    jobs = schedule_jobs(RealClock(), "Asia/Ho_Chi_Minh", town.engine, swept.set, show=show)
     for each in jobs._scheduler.get_jobs():
         if each.id in {"show warnings in Grafana", "sweep deliveries"}:
             each.reschedule("interval", seconds=0.2)

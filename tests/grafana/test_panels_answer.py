@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pytest
 import yaml
-from asking import Answer, Range, ask, in_browser, panels_of, statement_of
-from flood import BEFORE_AT, FROM_AT, TO_AT, Month, month_of
+from asking import Range, in_browser, panels_of, statement_of
+from flood import BEFORE_AT, TO_AT
+from loading import DRAWN, PEAK_AT, THREE_DAYS, WHOLE, Loaded
 
-from devices.city import registry_of
-from devices.documents import read_yaml
-from devices.instants import DAY, HOUR, MILLISECOND, MINUTE, from_datetime
-from devices.readings import Reading
+from devices.instants import HOUR, MILLISECOND, MINUTE, from_datetime
 from devices.registry import Registry
 from grafana.dashboards.words import level_name, tongue
-from grafana.shipped import DATASOURCE, dashboards
+from grafana.shipped import DATASOURCE
 from ingest.archive.forward import Batch, Cursor, Start
 from ingest.archive.reader import StoreArchive
 from ingest.archive.store import Store
@@ -29,46 +24,13 @@ from service.own_figures import PHASES
 
 pytestmark = [pytest.mark.influx, pytest.mark.shared]
 
-WHOLE = Range(FROM_AT // MILLISECOND, TO_AT // MILLISECOND)
-PEAK_AT = from_datetime(datetime.fromisoformat("2025-11-17T18:00:00+07:00"))
-HOUR_AT_PEAK, DAY_AT_PEAK, THREE_DAYS = (Range(PEAK_AT // MILLISECOND - hours * 3_600_000, PEAK_AT // MILLISECOND) for hours in (1, 24, 72))
+HOUR_AT_PEAK, DAY_AT_PEAK = (Range(PEAK_AT // MILLISECOND - hours * 3_600_000, PEAK_AT // MILLISECOND) for hours in (1, 24))
 YEAR = Range(WHOLE.to_ms - 365 * 86_400_000, WHOLE.to_ms)
 QUARTER = Range(WHOLE.from_ms // 86_400_000 * 86_400_000 - 76 * 86_400_000, WHOLE.from_ms // 86_400_000 * 86_400_000 + 14 * 86_400_000)
-DRAWN = {each.uid: each.json for each in dashboards()}
+WATERS = {"kim-long", "phu-oc", "thuong-nhat", "dap-da", "ba-trieu", "nguyen-hoang"}
+"""The stations whose water is in the archive."""
+DEPTHS = {"wd-dap-da", "wd-ba-trieu", "wd-nguyen-hoang"}
 VIETNAMESE = [uid for uid in DRAWN if uid.endswith("-vi")]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A bucket with a month in it."""
-
-    url: str
-    token: str
-    bucket: str
-    month: Month
-
-    def ask(self, statement: str) -> list[Answer]:
-        return ask(self.url, self.token, self.bucket, statement)
-
-    def of(self, uid: str, title: str, looked: Range = WHOLE, **chosen: Any) -> list[list[Answer]]:
-        """Give the answers of a panel, one list a query."""
-        (panel,) = (each for each in panels_of(DRAWN[uid]) if each["title"] == title)
-        return [self.ask(statement_of(target, panel, DRAWN[uid], chosen, looked)) for target in panel["targets"]]
-
-
-@pytest.fixture(scope="module")
-def registry(hue: Path) -> Registry:
-    names = ("city.yaml", "wards.yaml", "stations.yaml", "devices.yaml")
-    return registry_of({name: read_yaml(name, (hue / name).read_text(encoding="utf-8")) for name in names})
-
-
-@pytest.fixture(scope="module")
-def loaded(influxd: Any, shared: Path, registry: Registry) -> Loaded:
-    month, bucket = month_of(shared, registry), influxd.new_bucket()
-    lines = iter(month.lines)
-    while part := list(islice(lines, 5_000)):
-        influxd.write(bucket, "\n".join(part))
-    return Loaded(influxd.url, influxd.token, bucket, month)
 
 
 @pytest.fixture(scope="module")
@@ -80,22 +42,6 @@ def store(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> StoreArch
         writer.start(Start(Cursor("spool", 0)), now=0)
         writer.write("spool", [Batch(1, 0, "\n".join(lines).encode())])
     return StoreArchive(path)
-
-
-CASES = [
-    pytest.param(uid, panel["id"], id=f"{uid}-{panel['id']:02}") for uid in DRAWN for panel in panels_of(DRAWN[uid]) if panel.get("targets")
-]
-
-
-@pytest.mark.parametrize(("uid", "number"), CASES)
-def test_a_panel_answers_without_error_and_shows_something(loaded: Loaded, uid: str, number: int) -> None:
-    drawn = DRAWN[uid]
-    (panel,) = (each for each in panels_of(drawn) if each["id"] == number)
-    chosen = {"station": "kim-long"} if "-station-" in uid else {}
-
-    answers = [loaded.ask(statement_of(target, panel, drawn, chosen, WHOLE)) for target in panel["targets"]]
-
-    assert any(answers), [target["query"] for target in panel["targets"]]
 
 
 @pytest.mark.parametrize("looked", [HOUR_AT_PEAK, DAY_AT_PEAK, YEAR], ids=["an-hour", "a-day", "a-year"])
@@ -111,10 +57,15 @@ def test_every_query_is_taken_for_any_range_and_any_choice(loaded: Loaded, uid: 
 @pytest.mark.parametrize(
     ("name", "variable", "found"),
     [
-        ("city", "station", {"kim-long", "phu-oc"}),
-        ("station", "station", {"kim-long", "phu-oc"}),
-        ("air", "station", {"air-thuan-hoa"}),
-        ("devices", "device", {"wl-kim-long", "wl-kim-long-2", "wl-phu-oc", "aq-thuan-hoa"}),
+        ("city", "station", WATERS),
+        ("station", "station", WATERS),
+        ("air", "station", {"air-thuan-hoa", "air-phu-bai"}),
+        (
+            "devices",
+            "device",
+            {"wl-kim-long", "wl-kim-long-2", "wl-phu-oc", "wl-thuong-nhat", "wl-truoi", "wl-phong-binh", "aq-thuan-hoa", "aq-phu-bai"}
+            | DEPTHS,
+        ),
     ],
 )
 def test_a_variable_offers_what_has_data(loaded: Loaded, name: str, variable: str, found: set[str]) -> None:
@@ -131,7 +82,8 @@ def test_what_is_chosen_is_all_that_is_shown(loaded: Loaded) -> None:
         (answers,) = loaded.of("canhbao-city-vi", "Mực nước: ${station}", station=chosen)
         return {answer.tags["station"] for answer in answers}
 
-    assert stations("$__all") == stations(["kim-long", "phu-oc"]) == {"kim-long", "phu-oc"}
+    assert stations("$__all") == WATERS
+    assert stations(["kim-long", "phu-oc"]) == {"kim-long", "phu-oc"}
     assert stations("kim-long") == {"kim-long"}
     assert stations("kim") == set()
 
@@ -205,20 +157,23 @@ def test_the_map_shows_each_station_where_it_is_and_the_silent_one_as_silent(loa
     stations, silent = loaded.of("canhbao-city-vi", "Bản đồ trạm")
     places = {each.tags["station"]: (each.column("latitude")[0], each.column("longitude")[0]) for each in stations}
 
-    assert places == {name: (registry.stations[name].latitude, registry.stations[name].longitude) for name in ("kim-long", "phu-oc")}
-    assert {each.tags["station"]: each.column("phase") for each in silent} == {"phu-oc": [PHASES[Phase.LOST]]}
+    assert places == {
+        name: (registry.stations[name].latitude, registry.stations[name].longitude) for name in WATERS | {"truoi", "phong-binh"}
+    }
+    assert {each.tags["station"]: each.column("phase") for each in silent} == {
+        "phu-oc": [PHASES[Phase.LOST]],
+        "truoi": [PHASES[Phase.NEVER_SEEN]],
+        "phong-binh": [PHASES[Phase.NEVER_SEEN]],
+    }
 
 
-def test_the_tiles_of_the_city_say_what_stood_at_the_end_of_the_range(loaded: Loaded) -> None:
-    def tile(title: str) -> Any:
-        ((answer,),) = loaded.of("canhbao-city-vi", title, Range(WHOLE.from_ms, PEAK_AT // MILLISECOND))
-        return answer.rows[-1][-1]
+def test_the_warnings_at_the_peak_are_the_levels_that_stood_and_each_names_its_alarm(loaded: Loaded) -> None:
+    ((*shown,),) = loaded.of("canhbao-city-en", "Active warnings", Range(PEAK_AT // MILLISECOND - 180_000, PEAK_AT // MILLISECOND))
+    stood = {each.station: each.level for at, each in loaded.month.standings if at == PEAK_AT and each.primary and each.level}
 
-    standing = [each for at, each in loaded.month.standings if at == PEAK_AT and each.primary]
-    assert tile("Mức cao nhất") == max(each.level for each in standing) == 3
-    assert tile("Trạm trên mức") == sum(each.level > 0 for each in standing)
-    assert tile("Trễ hoặc mất tín hiệu") == sum(each.phase is not Phase.FRESH for each in standing)
-    assert tile("Độ trễ trung vị") == 40
+    assert {each.tags["station"]: each.column("level")[0] for each in shown} == stood
+    assert max(stood.values()) == 3
+    assert all(each.tags["alarm"].startswith(f"{each.tags['station']}-") for each in shown)
 
 
 def test_a_suspect_sensor_is_seen_as_suspect(loaded: Loaded) -> None:
@@ -226,39 +181,6 @@ def test_a_suspect_sensor_is_seen_as_suspect(loaded: Loaded) -> None:
     worst = {each.tags["device"]: max(each.column("max")) for each in answers}
 
     assert worst == {"wl-kim-long": 1, "wl-kim-long-2": 3}
-
-
-def test_the_hours_of_the_air_are_means_of_checked_readings(loaded: Loaded) -> None:
-    ((drawn,),) = loaded.of("canhbao-air-vi", "PM2.5", WHOLE)
-    checked = {each.observed_at // MILLISECOND: each.value for each in _dust(loaded) if each.quality < 3}
-
-    assert dict(drawn.rows) == pytest.approx(checked)
-    assert len(checked) > 250
-
-
-def test_the_days_of_the_air_are_days_of_the_city(loaded: Loaded) -> None:
-    ((drawn,),) = loaded.of("canhbao-air-vi", "Bậc PM2.5 theo ngày (trung bình 24 giờ)", WHOLE)
-    days: dict[int, list[float]] = {}
-    for each in _dust(loaded):
-        if each.quality < 3:
-            days.setdefault((each.observed_at + 7 * HOUR) // DAY * DAY - 7 * HOUR, []).append(each.value)
-
-    assert {at * MILLISECOND: value for at, value in drawn.rows} == pytest.approx(
-        {day_at: fmean(values) for day_at, values in days.items()}
-    )
-
-
-def test_the_books_of_the_pipeline_are_those_that_were_written(loaded: Loaded) -> None:
-    def newest(title: str) -> Any:
-        ((answer,),) = loaded.of("canhbao-pipeline-vi", title)
-        return answer.rows[-1][-1]
-
-    assert newest("Lệch sổ") == 0
-    assert newest("Đang chờ ghi") == 3
-    assert newest("Nhịp của hệ thống") == 0.5
-    flows = loaded.of("canhbao-pipeline-vi", "Số lần đo mỗi giây")
-    assert len(flows) == 5
-    assert sum(max(each.rows, key=lambda row: row[1])[1] > 0 for (each,) in flows) == 4, "all but the late ones flowed"
 
 
 def test_the_languages_ask_the_same(loaded: Loaded) -> None:
@@ -284,7 +206,3 @@ def test_the_one_alert_asks_for_our_heartbeat_as_it_is_written(loaded: Loaded, r
 
     assert loaded.ask(asked) == [], "now there are no figures: the alert fires on no data"
     assert answer.rows[-1][-1] == 0.5
-
-
-def _dust(loaded: Loaded) -> list[Reading]:
-    return [each for each in loaded.month.readings if each.quantity == "pm2_5"]

@@ -10,7 +10,7 @@ from recording import Fault, Grafana, message
 from devices.instants import parse_instant
 from grafana.checking import PROBE, Finding, check
 from grafana.client import Client, GrafanaError
-from grafana.shipped import FOLDERS, Shipped
+from grafana.shipped import Shipped, folders
 from grafana.syncing import Done, Line, State, Wish, stored_of, sync
 
 NOW = parse_instant("2025-10-27T07:00:00+07:00")
@@ -20,7 +20,7 @@ PLAYLIST = {"name": "Wall", "interval": "1m", "items": [{"type": "dashboard_by_u
 
 def shipped(uid: str = "canhbao-city", title: str = "Toàn thành phố", **more: Any) -> Shipped:
     drawn = {"uid": uid, "title": title, "panels": [{"id": 1, "title": "Mực nước"}], "tags": ["canhbao"], **more}
-    return Shipped(uid, title, FOLDERS[0], drawn)
+    return Shipped(uid, title, folders()[0], drawn)
 
 
 TWO = [shipped(), shipped("canhbao-river", "Sông")]
@@ -41,7 +41,7 @@ def test_an_empty_grafana_gets_all_of_it_and_a_second_run_writes_nothing(told: G
     assert done(brought(client)) == ["folder same", "dashboard same", "dashboard same", "playlist same"]
     assert len(told.writes()) == writes == 4
     assert told.dashboards["canhbao-city"]["folder"] == "canhbao-vi"
-    assert told.folders["canhbao-vi"]["title"] == FOLDERS[0].title
+    assert told.folders["canhbao-vi"]["title"] == folders()[0].title
 
 
 def test_a_dry_run_says_it_and_writes_nothing(told: Grafana, client: Client) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import desk_town
 import pytest
 
 from devices.documents import read_yaml
@@ -27,7 +28,8 @@ from ingest.archive.query import ArchiveAway
 from rules.changes import Phase, Standing
 from service.observation import Balance, SpoolNow
 from service.own_figures import TURNS, Turns, figures, standing_figures
-from service.programs.archive_figures import Post, positions_of
+from service.programs.archive_figures import Gathered, Post, positions_of
+from service.settings import Settings
 
 NOW = 1_763_370_000_000_000
 
@@ -114,6 +116,32 @@ def test_zero_is_said_so_that_nothing_said_is_not_zero() -> None:
         "sensors_lost": 1,
         "sensors_never_seen": 0,
     }
+
+
+def test_the_depth_of_the_spool_stands_beside_its_budget_where_that_is_known() -> None:
+    deep = replace(spool(), size=5_000)
+    known, unknown = (next(figures(deep, None, (None, {}, {}), NOW, budget)).numbers for budget in (20_000, None))
+
+    assert (known["spool_bytes"], known["spool_budget"]) == (5_000, 20_000)
+    assert (unknown["spool_bytes"], unknown["spool_budget"]) == (5_000, None)
+
+
+def test_a_data_folder_gives_the_depth_of_its_spool_and_the_alarms_of_its_ledger(
+    tmp_path: Path, new_spool: Any, reading: Any, line: Any
+) -> None:
+    new_spool(tmp_path / "spool.db").append([line(reading())])
+    town = desk_town.Town(tmp_path / "ledger.db")
+    town.step(desk_town.standing(2))
+
+    lines = Gathered(Settings(data=tmp_path, spool={"budget_bytes": 7 * 2**20})).lines(NOW, NOW)
+
+    (pipeline,) = (each for each in lines if each.startswith("canhbao_pipeline "))
+    numbers = dict(each.split("=") for each in pipeline.split(" ")[1].split(","))
+    assert (numbers["spool_budget"], numbers["alarms_open"]) == (f"{7 * 2**20}i", "1i")
+    assert int(numbers["spool_bytes"].removesuffix("i")) > 0
+    assert [each.partition(" ")[0].split(",")[2:] for each in lines if each.startswith("canhbao_alarm,")] == [
+        ["device=wl-bridge", "quantity=water_level", "station=bridge"]
+    ]
 
 
 def test_what_stands_comes_with_its_place_its_age_and_its_delay() -> None:
