@@ -5,8 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+REAL := $(BIN)/python -m rig.stack
+# The city of containers, for commands beside them; without one in .env, that of the settings.
+CITY = $(shell sed -n 's/^STACK_CITY=//p' .env 2>/dev/null | tail -n 1 | tr -d "\"'")
+OF_CITY = $(if $(CITY),CANHBAO_CITY=config/$(CITY) )
 
-.PHONY: setup demo check test stack secrets bench torture lint fix types docs lock clean
+.PHONY: setup demo check test stack secrets users bench torture lint fix types docs lock clean
 
 setup: $(VENV)/.ready
 
@@ -19,16 +23,21 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup
-	$(if $(filter real,$(STACK)),$(BIN)/python -m rig.stack,$(BIN)/canhbao demo) $(ARGS)
+	$(if $(filter real,$(STACK)),$(REAL),$(BIN)/canhbao demo) $(ARGS)
 
 # The configuration of docker-compose.yml without containers: mosquitto and influxd from PATH (or INFLUXD), and the flood through all of it.
 stack: setup
-	$(BIN)/python -m rig.stack --until-end --plain $(ARGS)
+	$(REAL) --until-end --plain $(ARGS)
 
 # What docker-compose.yml mounts: made once, never overwritten. For devices elsewhere: make secrets ARGS="--host mqtt.example.org"
 secrets: setup
-	$(BIN)/canhbao secrets $(ARGS)
-	@[ -e .env ] || echo "STACK_UID=$$(stat -c %u secrets)" > .env
+	$(OF_CITY)$(BIN)/canhbao secrets $(ARGS)
+	@grep -qs '^STACK_UID=' .env || { [ -z "$$(tail -c 1 .env 2>/dev/null)" ] || echo; echo "STACK_UID=$$(stat -c %u secrets)"; } >> .env
+
+# Who may connect to the broker, after devices.yaml, and the running broker is told. For one that is lost: make users ARGS="--revoke NAME"
+users: setup
+	$(OF_CITY)$(BIN)/canhbao broker users --users secrets/users --services secrets/services --out secrets/devices \
+	    --reload-command "docker compose kill -s HUP mosquitto" $(ARGS)
 
 check: setup lint types test
 

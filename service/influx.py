@@ -1,14 +1,14 @@
 """
 Settings -> the server of InfluxDB, its tokens, and what is said of it.
 
-Rule 1: a token that is given wins over the file that `canhbao archive init` made.
+Rule 1: a token that is given wins over the file that `canhbao archive init` made. The file is read each time anew, so a rotation needs no start.
 Rule 2: a missing token is not an error here: the archive waits for it and says so, and the store goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,23 @@ from service.settings import Settings
 from service.tables import table
 
 
+@dataclass(frozen=True, slots=True)
+class Apart(Files):
+    """The two tokens in a folder of their own, so that whoever is given that folder sees neither the operator's token nor the password."""
+
+    tokens: Path
+
+    @property
+    def write(self) -> Path:
+        """Give the file of the token that may only write the bucket."""
+        return self.tokens / "influx.write.token"
+
+    @property
+    def read(self) -> Path:
+        """Give the file of the token that may only read the bucket."""
+        return self.tokens / "influx.read.token"
+
+
 def server_of(settings: Settings) -> Server | None:
     """Give the server of the settings, or None where they name none."""
     influx = settings.influx
@@ -33,7 +50,8 @@ def server_of(settings: Settings) -> Server | None:
 
 def files_of(settings: Settings) -> Files:
     """Give the files of the tokens."""
-    return Files(settings.data)
+    tokens = settings.influx.token_folder
+    return Files(settings.data) if tokens is None else Apart(settings.data, tokens)
 
 
 def write_token(settings: Settings) -> Callable[[], str | None]:

@@ -22,8 +22,8 @@ OWNER = 10_001
 """Of files that root makes; docker-compose.yml runs containers as this user unless STACK_UID says otherwise."""
 CERTIFICATE, KEY = "broker_cert.pem", "broker_key.pem"
 PASSWORDS = ("grafana_admin_password", "influx_operator_token")
-TOKENS = ("influx/influx.write.token", "influx/influx.read.token")
-"""Empty until `canhbao archive init` fills them: a file that is mounted must be there before its container."""
+TOKENS = ("influx/tokens/influx.write.token", "influx/tokens/influx.read.token")
+"""Empty until `canhbao archive init` fills them: what is mounted must be there before its container. The folder above them is for that command alone."""
 _DAYS = "825"
 
 
@@ -58,7 +58,7 @@ def make_secrets(folder: Path, devices: Iterable[str], names: Sequence[str]) -> 
 
 def _made(folder: Path, devices: Iterable[str], names: Sequence[str]) -> list[Line]:
     places = Places(folder / "users", folder / "services")
-    for each in (folder, folder / "influx", places.users, places.services):
+    for each in (folder, folder / "influx", folder / "influx" / "tokens", places.users, places.services):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
         _give(each)
     lines = [_secret(folder / name, f"{secrets.token_urlsafe(32)}\n") for name in PASSWORDS]

@@ -111,10 +111,14 @@ class InfluxSettings(Section):
         " name, stays for ever. Without a number: everything.",
     )
     token: SecretStr | None = Field(
-        None, description="Token that may write the bucket. Without one, that of `canhbao archive init` in the data folder."
+        None, description="Token that may write the bucket, for good until the next start. Without one, that of `canhbao archive init`."
     )
     read_token: SecretStr | None = Field(
-        None, description="Token that may read the bucket. Without one, that of `canhbao archive init` in the data folder."
+        None, description="Token that may read the bucket, for good until the next start. Without one, that of `canhbao archive init`."
+    )
+    token_folder: Path | None = Field(
+        None,
+        description="Folder of the two tokens of `canhbao archive init`, which are read again when one has failed. Without one, the data folder.",
     )
     ca: Path | None = Field(None, description="File of certificates to trust (PEM) instead of those of the system.")
     verify: bool = Field(default=True, description="Whether the server's certificate is checked; only ever off to find a fault.")

@@ -1,7 +1,8 @@
 """
 What the tests share: folders, real brokers on free ports, a browser, and the account of what was skipped.
 
-Rule 1: a test that needs something the machine lacks is skipped with a reason; `--require mosquitto,browser,shared,influx` makes that an error.
+Rule 1: a test that needs something the machine lacks is skipped with a reason; `--require mosquitto,browser,shared,influx,systemd` makes that
+        an error.
 Rule 2: no test leaves a process running; the run fails if one does.
 """
 
@@ -29,6 +30,7 @@ REASONS = {
     "browser": "no chromium on PATH; install it from the distribution",
     "shared": "no folder ../shared/data beside the project; it holds real series that are not part of it",
     "influx": f"no server of InfluxDB 2; {FIX}",
+    "systemd": "no systemd-analyze on PATH; install systemd from the distribution, it need not run",
 }
 
 
@@ -36,7 +38,7 @@ REASONS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--require", default="", help="markers, by comma, whose tests must not be skipped: mosquitto,browser,shared,influx")
+    parser.addoption("--require", default="", help=f"markers, by comma, whose tests must not be skipped: {','.join(REASONS)}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,11 +89,15 @@ def _missing(config: pytest.Config) -> list[str]:
 def _is_at_hand(name: str) -> bool:
     if name == "shared":
         return SHARED.is_dir()
-    return {"mosquitto": mosquitto_program, "browser": _chromium, "influx": influxd_program}[name]() is not None
+    return {"mosquitto": mosquitto_program, "browser": _chromium, "influx": influxd_program, "systemd": _systemd}[name]() is not None
 
 
 def _chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def _systemd() -> str | None:
+    return shutil.which("systemd-analyze")
 
 
 # ---- no leftover processes

@@ -60,7 +60,7 @@ def test_a_misspelt_requirement_is_an_error(run: Run) -> None:
     told = run("--require", "shard")
 
     assert told.returncode == 4
-    assert "--require knows mosquitto, browser, shared, influx; not shard" in told.stderr
+    assert "--require knows mosquitto, browser, shared, influx, systemd; not shard" in told.stderr
 
 
 def test_a_process_that_was_left_running_fails_the_run(run: Run) -> None:

@@ -43,6 +43,7 @@ def init(
     if server is None:
         raise CommandError("no InfluxDB is named; set CANHBAO_INFLUX__URL, for example to http://127.0.0.1:8086", Exit.CONFIGURATION)
     try:
+        files.write.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         report = set_up(server, files, _read(operator_token_file), (settings.influx.keep_days or 0) * 86_400)
     except SetupFailed as failed:
         raise CommandError(str(failed), Exit.UNAVAILABLE) from failed

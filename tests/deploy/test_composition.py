@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import ssl
-import stat
 import subprocess
 import sys
 import tomllib
@@ -26,6 +24,8 @@ from service.settings_sources import unknown_variables
 OURS = ("ingest", "archive", "serve", "web")
 LASTING = (*OURS, "mosquitto", "influxdb", "grafana")
 MOMENTARY = ("prepare", "influxdb-init")
+ASKED = ("selftest",)
+"""Runs only when somebody asks for it."""
 
 
 class Loader(yaml.SafeLoader):
@@ -97,6 +97,8 @@ def test_every_command_of_ours_exists() -> None:
         assert name in commands
     assert services()["influxdb-init"].words[:2] == ("archive", "init")
     assert "init" in commands["archive"].commands
+    assert services()["selftest"].words[:2] == ("broker", "selftest")
+    assert "selftest" in commands["broker"].commands
 
 
 def test_the_paths_that_the_broker_and_grafana_read_are_mounted(root: Path) -> None:
@@ -124,6 +126,22 @@ def test_who_waits_for_health_waits_for_one_that_tells_it(composition: dict[str,
             needed = composition["services"][other]
             assert wanted["condition"] != "service_healthy" or "healthcheck" in needed, f"{name} waits for {other}"
             assert (wanted["condition"] == "service_completed_successfully") == (other in MOMENTARY), f"{name} waits for {other}"
+
+
+def test_without_influxdb_everything_starts_but_what_shows_it(composition: dict[str, Any]) -> None:
+    def needed(name: str) -> set[str]:
+        others = composition["services"][name].get("depends_on", {})
+        return {*others, *(each for other in others for each in needed(other))}
+
+    assert {name for name in composition["services"] if "influxdb" in needed(name)} == {"influxdb-init", "grafana"}
+
+
+def test_what_is_only_run_when_asked_for_is_not_started_with_the_others(composition: dict[str, Any]) -> None:
+    found = composition["services"]
+
+    assert set(found) == {*LASTING, *MOMENTARY, *ASKED}
+    assert {name for name, each in found.items() if "profiles" in each} == set(ASKED)
+    assert {found[name]["restart"] for name in ASKED} == {"no"}
 
 
 # ---- little is open, nobody is root
@@ -158,7 +176,7 @@ def test_what_lasts_is_restrained_watched_and_started_again(composition: dict[st
     assert "cap_add" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["init"] is True
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == "always", "others stay down when they end after a HUP by `docker compose kill`"
     assert service["mem_limit"]
     assert service["healthcheck"]["test"]
     assert re.fullmatch(r"[\w/-]+:\d+\.\d+[\w.-]*", service["image"]), "an image is named with its version, and no registry"
@@ -189,47 +207,6 @@ def test_a_program_that_does_not_run_is_not_healthy(tmp_path: Path, free_port: C
         assert subprocess.run(command, check=False, env=environment, capture_output=True, timeout=60).returncode == status, name
 
 
-# ---- secrets
-
-
-def test_no_secret_stands_in_the_files(composition: dict[str, Any]) -> None:
-    for service in services().values():
-        for name, value in service.environment.items():
-            if re.search("PASSWORD|TOKEN|SECRET|KEY", name):
-                assert name.endswith("_FILE"), name
-                assert value.startswith("/run/secrets/")
-
-
-def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
-    first = make_secrets(tmp_path / "secrets", ["wl-kim-long"], ["mqtt.example.org", "127.0.0.1"])
-    made = {path: path.read_bytes() for path in (tmp_path / "secrets").rglob("*") if path.is_file() and path.name != ".lock"}
-    again = make_secrets(tmp_path / "secrets", ["wl-kim-long"], ["elsewhere.example.org"])
-
-    assert all(line.made for line in first)
-    assert not any(line.made for line in again)
-    assert made == {path: path.read_bytes() for path in made}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
-    assert {stat.S_IMODE(path.parent.stat().st_mode) for path in made} == {0o700}
-
-
-def test_the_certificate_is_for_the_names_that_were_given(tmp_path: Path) -> None:
-    make_secrets(tmp_path, ["wl-kim-long"], ["mqtt.example.org", "127.0.0.1"])
-
-    context = ssl.create_default_context(cafile=str(tmp_path / "broker_cert.pem"))
-    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tmp_path / "broker_cert.pem", tmp_path / "broker_key.pem")
-    (certificate,) = context.get_ca_certs()
-    assert certificate["subject"] == ((("commonName", "mqtt.example.org"),),)
-    decoded = ssl._ssl._test_decode_cert(str(tmp_path / "broker_cert.pem"))  # type: ignore[attr-defined]
-    assert decoded["subjectAltName"] == (("DNS", "mqtt.example.org"), ("IP Address", "127.0.0.1"))
-
-
-def test_secrets_reach_neither_git_nor_an_image(root: Path) -> None:
-    assert {"secrets/", ".env", "compose.override.yml", "backups/"} <= set((root / ".gitignore").read_text().splitlines())
-    allowed = {line[1:] for line in (root / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert (root / ".dockerignore").read_text().splitlines()[1] == "*"
-    assert allowed == copied(root)
-
-
 # ---- the image
 
 
@@ -238,6 +215,13 @@ def copied(root: Path) -> set[str]:
         line.split()[1:-1] for line in (root / "Dockerfile").read_text().splitlines() if line.startswith("COPY ") and "--from" not in line
     ]
     return {name for names in lines for name in names}
+
+
+def test_secrets_reach_neither_git_nor_an_image(root: Path) -> None:
+    assert {"secrets/", ".env", "compose.override.yml", "backups/"} <= set((root / ".gitignore").read_text().splitlines())
+    allowed = {line[1:] for line in (root / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert (root / ".dockerignore").read_text().splitlines()[1] == "*"
+    assert allowed == copied(root)
 
 
 def test_the_image_holds_what_the_wheel_packs(root: Path) -> None:
@@ -264,4 +248,4 @@ def pins(lock: Path) -> dict[str, tuple[str, frozenset[str]]]:
 def test_neither_image_nor_composition_names_a_registry(root: Path) -> None:
     for file in ("Dockerfile", "docker-compose.yml", "compose.override.example.yml"):
         hosts = set(re.findall(r"\w+://([\w.-]+)", (root / file).read_text()))
-        assert hosts <= {"influxdb", "127.0.0.1"}, file
+        assert hosts <= {"influxdb", "grafana", "127.0.0.1"}, file

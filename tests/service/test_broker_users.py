@@ -269,6 +269,21 @@ def test_a_revoked_device_is_cut_at_once_and_does_not_come_back_and_no_other_not
 
 
 @pytest.mark.mosquitto
+@pytest.mark.parametrize("way", ["--pid-file", "--reload-command"])
+def test_the_command_has_the_running_broker_read_its_files(town: Shipped, tmp_path: Path, way: str) -> None:
+    pid = town.broker.pid
+    (tmp_path / "broker.pid").write_text(f"{pid}\n")
+    told = {"--pid-file": str(tmp_path / "broker.pid"), "--reload-command": f"sh -c 'kill -s HUP {pid}'"}[way]
+    places = ("--users", town.places.users, "--services", town.places.services, "--out", town.handed_out)
+    with town.connected("wl-phu-oc") as goes, town.connected("wl-kim-long") as stays:
+        done = canhbao(tmp_path / "data", *map(str, places), "--revoke", "wl-phu-oc", way, told)
+
+        assert (done.returncode, done.stderr.count("was told to read its files")) == (0, 1), done.stderr
+        assert within(5, lambda: not goes.is_connected)
+        assert stays.is_connected
+
+
+@pytest.mark.mosquitto
 def test_without_a_reload_a_revoked_device_goes_on_which_is_why_the_command_says_so(town: Shipped) -> None:
     with town.connected("wl-phu-oc") as goes:
         write(town.places, out=town.handed_out, revoke={"wl-phu-oc"})
