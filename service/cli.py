@@ -132,7 +132,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.FINE)
     except Exception as error:
-        sys.exit(_failed(error))
+        leave(_failed(error))  # at once: to close a file is to write it, and it may be what has failed
 
 
 def _failed(error: Exception) -> Exit:

@@ -108,6 +108,7 @@ def _run(trial: Trial, result: Result) -> None:
     with TemporaryDirectory(prefix="canhbao-connections-") as folder, scene_in(Path(folder), trial.setting) as scene:
         scene.flow.is_high = True
         scene.moves(3 * GAUGES)
+        scene.told_before = scene.town.one("spool.db", "SELECT max(id) FROM incident") or 0
         scene.began_at = time.time()
         trial.fault(scene)
         scene.ended_at = scene.ended_at or time.time()
@@ -143,7 +144,7 @@ def _judge_process(result: Result, scene: Scene) -> None:
 
 def _judge_incidents(result: Result, trial: Trial, scene: Scene) -> None:
     """What happened is said, and its end."""
-    rows = scene.town.rows("spool.db", f"SELECT kind, at FROM incident WHERE at >= {round(scene.began_at * 1e6)} ORDER BY id")
+    rows = scene.town.rows("spool.db", f"SELECT kind, at FROM incident WHERE id > {scene.told_before} ORDER BY id")
     said = Counter(kind for kind, _ in rows)
     lacking = {str(kind) for kind in trial.told} - said.keys()
     result.claim("the incident is told", not lacking, f"told {dict(said)}, lacking {sorted(lacking)}")

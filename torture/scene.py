@@ -101,6 +101,8 @@ class Scene:
     folder: Path
     pid: int = 0
     """Of ingest when the fault began."""
+    told_before: int = 0
+    """Id of the last incident before the fault. Its instant would not do: that of a pause is when it began, as far as ingest knows."""
     began_at: float = 0.0
     """When the fault began and ended, as seconds of the machine's clock."""
     ended_at: float = 0.0

@@ -118,6 +118,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     store = sqlite3.connect(path, isolation_level=None, timeout=30)
     store.execute("PRAGMA journal_mode=WAL")
     store.execute("PRAGMA synchronous=NORMAL")
+    store.execute("PRAGMA wal_autocheckpoint=0")  # it keeps its errors to itself; see Store.fold
     store.execute("PRAGMA secure_delete=OFF")  # Debian builds SQLite with it on
     store.execute("PRAGMA cache_size=-32768")  # the last page of each of some thousand series
     if _version(store, path) == 1:

@@ -8,6 +8,7 @@ Rule 3: nothing is caught. An error of the file ends the process; the next one g
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -63,7 +64,8 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        if not isinstance(error, sqlite3.Error):  # closing would move the log, and sync anew what has just failed
+            self.close()
 
     def cursor(self) -> Cursor | None:
         """Give the last batch that was written, or None before the first start."""
@@ -111,6 +113,10 @@ class Store:
     def sync(self) -> None:
         """Put everything written so far on the disk, and say so: the spool may forget it."""
         self.books.sync()
+
+    def fold(self) -> None:
+        """Move the log into the file, as far as readers allow; what fails is raised, as it is not where SQLite does it by itself."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def present(self, clock_at: Instant) -> Instant:
         """

@@ -33,6 +33,8 @@ IDLE = 0.02
 """Seconds between two looks at a spool that has nothing new."""
 SYNC = 1.0
 """Seconds after which what was written is put on the disk, so that the spool may forget it."""
+FOLD = 2.0
+"""Seconds between two moves of the store's log into its file."""
 LEAVE = 0.3
 """Seconds that the other sink has to come to an end; what it sends then, it sends again."""
 PROGRESS = 2.0
@@ -119,12 +121,16 @@ def wait_for(spool: SpoolFile, stop: Stop) -> None:
 def forward(spool: SpoolFile, store: Store, jobs: Jobs, clock: Clock, stop: Stop) -> None:
     """Write what waits, then look again; between two turns sync and say how far it is."""
     forwarder = Forwarder(spool, store)
-    sync, progress = Pace(SYNC), Pace(PROGRESS)
+    sync, fold, progress = Pace(SYNC), Pace(FOLD), Pace(PROGRESS)
     while not stop.asked:
         turn = forwarder.turn(clock())
         tell(turn, catching_up=turn.behind > 0 and progress.is_due())
         if sync.is_due():
             store.sync()
+        if fold.is_due():
+            store.fold()
+        if jobs.broken is not None:
+            raise jobs.broken
         if not turn.behind:
             jobs.caught_up()
         if not turn.batches:

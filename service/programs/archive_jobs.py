@@ -8,6 +8,7 @@ Rule 3: beside InfluxDB a round ends there: its thread compares the days, and th
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -26,6 +27,7 @@ from ingest.archive.store import Store
 from ingest.configuration import read_snapshot
 from ingest.spool import open_reader
 from service.clock import Clock
+from service.disk import advice
 from service.schedule import Schedule
 from service.settings import Settings
 
@@ -58,29 +60,44 @@ class Jobs:
         self._trims = 0.0
         """Not before this, by the monotonic clock."""
         self._has_caught_up = False
+        self.broken: sqlite3.Error | None = None
+        """An error of the disk that a job has met; it ends the program, as one of any other thread does."""
         self._schedule = Schedule(clock, zone_of(settings))
 
     def start(self, spool: Bounds) -> None:
         """Begin."""
         with closing(open_writer(self._settings.store_file)) as db:
             held_from(Books(db, reconcile.NAME), spool, self._clock())  # before the store passes anything
-        self._schedule.every_real("history", HISTORY, self.compute)
+        self._schedule.every_real("history", HISTORY, self._ending(self.compute))
         minutes = self._settings.archive.reconcile_minutes
         if minutes is None:
-            self._schedule.daily("reconcile", 2, 30, self.reconcile)
+            self._schedule.daily("reconcile", 2, 30, self._ending(self.reconcile))
         else:
-            self._schedule.every("reconcile", minutes * MINUTE, self.reconcile)
+            self._schedule.every("reconcile", minutes * MINUTE, self._ending(self.reconcile))
         self._schedule.start()
 
     def caught_up(self) -> None:
         """Begin a first round when the store has caught up after a start: the night may have passed while nothing ran."""
         if not self._has_caught_up:
             self._has_caught_up = True
-            self._schedule.soon("first round", self.reconcile)
+            self._schedule.soon("first round", self._ending(self.reconcile))
 
     def end(self) -> None:
         """End, without waiting for a job that runs."""
         self._schedule.end()
+
+    def _ending(self, job: Callable[[Instant], None]) -> Callable[[Instant], None]:
+        """Give a job that keeps an error of the disk for the main thread; any other is said, and the job runs again."""
+
+        def run(now: Instant) -> None:
+            try:
+                job(now)
+            except sqlite3.Error as error:
+                if not advice(error):
+                    raise
+                self.broken = error
+
+        return run
 
     def compute(self, now: Instant) -> None:
         """Bring the hours that are over into the history, and forget what is older than is kept."""
