@@ -33,8 +33,10 @@ IDLE = 0.02
 """Seconds between two looks at a spool that has nothing new."""
 SYNC = 1.0
 """Seconds after which what was written is put on the disk, so that the spool may forget it."""
-FOLD = 2.0
+FOLD = 1.0
 """Seconds between two moves of the store's log into its file."""
+UNFOLDED = 10_000
+"""Lines after which it is moved at once: each may be a page of the log, and of the disk."""
 LEAVE = 0.3
 """Seconds that the other sink has to come to an end; what it sends then, it sends again."""
 PROGRESS = 2.0
@@ -121,14 +123,16 @@ def wait_for(spool: SpoolFile, stop: Stop) -> None:
 def forward(spool: SpoolFile, store: Store, jobs: Jobs, clock: Clock, stop: Stop) -> None:
     """Write what waits, then look again; between two turns sync and say how far it is."""
     forwarder = Forwarder(spool, store)
-    sync, fold, progress = Pace(SYNC), Pace(FOLD), Pace(PROGRESS)
+    sync, fold, progress, unfolded = Pace(SYNC), Pace(FOLD), Pace(PROGRESS), 0
     while not stop.asked:
         turn = forwarder.turn(clock())
         tell(turn, catching_up=turn.behind > 0 and progress.is_due())
         if sync.is_due():
             store.sync()
-        if fold.is_due():
+        unfolded += turn.written.lines
+        if fold.is_due() or unfolded >= UNFOLDED:
             store.fold()
+            unfolded = 0
         if jobs.broken is not None:
             raise jobs.broken
         if not turn.behind:
