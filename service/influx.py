@@ -32,12 +32,12 @@ class Apart(Files):
     @property
     def write(self) -> Path:
         """Give the file of the token that may only write the bucket."""
-        return self.tokens / "influx.write.token"
+        return Files(self.tokens).write
 
     @property
     def read(self) -> Path:
         """Give the file of the token that may only read the bucket."""
-        return self.tokens / "influx.read.token"
+        return Files(self.tokens).read
 
 
 def server_of(settings: Settings) -> Server | None:
