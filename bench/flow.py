@@ -3,7 +3,8 @@ One run of the whole way: a broker, an ingest process, archive, serve and web be
 
 Rule 1: nothing missing, nothing twice, nothing bad, every counter right; else the run raises and gives no figure.
 Rule 2: CPU is that of the ingest process alone. On a machine that others use it is the figure; the rate is a hint.
-Rule 3: a subscriber that only counts gets the same messages from the same broker just before, with the machine to itself.
+Rule 3: a subscriber that only counts gets the same messages from the same broker just before, under topics that ingest does not hear; the
+        programs run beside it, too, with nothing to do.
 """
 
 from __future__ import annotations
@@ -67,7 +68,6 @@ def _measure(run: Run, broker: Broker, town: Town) -> Figures:
     first_at = (time.time_ns() // 1_000_000 // TURN - run.turns - AGO) * TURN
     task = Task(broker.port, run.gauges, run.gauges, first_at, 1, 1e9, 0, *broker.publisher)
     main = replace(task, messages=run.messages, packed=run.packed, rate=run.rate, first_turn=1)
-    null = null_rate(broker, main) if run.null else {}
     with child("bench.worker", {"data": str(town.data), "city": str(town.city), **who}) as worker:
         answer(worker)
         town.start(*BESIDE)
@@ -75,6 +75,7 @@ def _measure(run: Run, broker: Broker, town: Town) -> Figures:
         town.until(lambda: town.one("spool.db", "SELECT hearing FROM heartbeat"), "ingest to hear", PATIENCE)
         published(task)
         until_received(town, run.gauges)
+        null = null_rate(broker, replace(main, root="nobody")) if run.null else {}
         tell(worker, "mark")
         answer(worker)
         sent = published(main)
@@ -100,7 +101,7 @@ def _measure(run: Run, broker: Broker, town: Town) -> Figures:
 
 def null_rate(broker: Broker, task: Task) -> Figures:
     """Give what a subscriber that only counts takes of a flow."""
-    with child("bench.null", {"port": broker.port, "messages": task.messages}) as null:
+    with child("bench.null", {"port": broker.port, "messages": task.messages, "topic": f"{task.root}/v1/+/up"}) as null:
         answer(null)
         sent = published(task)
         took = json.loads(answer(null))

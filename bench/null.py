@@ -1,5 +1,5 @@
 """
-A subscriber that only counts, as a measure of the broker and of this machine: `python -m bench.null '{"port": ..., "messages": ...}'`.
+A subscriber that only counts, as a measure of the broker and of this machine: `python -m bench.null '{"port": ..., "messages": ..., "topic": ...}'`.
 
 It says `ready` when it is subscribed, and at the end the seconds of CPU that it used and when the last message came (monotonic seconds), as JSON.
 
@@ -40,4 +40,4 @@ def count(port: int, messages: int, topic: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    print(json.dumps(count(given["port"], given["messages"], "canhbao/v1/+/up")), flush=True)
+    print(json.dumps(count(given["port"], given["messages"], given["topic"])), flush=True)

@@ -28,6 +28,7 @@ LOW, HIGH = b"0.3", b"1.5"
 """Metres: below every level, and above the first."""
 TURN = 300_000
 """Milliseconds of event time between two readings of a gauge."""
+ROOT = "canhbao"
 WINDOW = 4_000
 """Messages on their way to the broker."""
 PATIENCE = 120.0
@@ -50,6 +51,8 @@ class Task:
     first_turn: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    root: str = ROOT
+    """First word of the topics; ingest hears no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def frames(task: Task) -> Iterator[Frame]:
         values = [b'"at":%d,"m":{"water_level":%s}' % (at, HIGH if high else LOW) for at in instants]
         body = values[0] if task.packed == 1 else b'"series":[%s]' % b",".join(b"{%s}" % value for value in values)
         seq = task.first_turn * task.gauges + n
-        data = mqtt.publish(topic_of(gauge), b'{"v":1,"boot":7,"seq":%d,%s}' % (seq, body), n % 65_535 + 1)
+        data = mqtt.publish(task.root + topic_of(gauge).removeprefix(ROOT), b'{"v":1,"boot":7,"seq":%d,%s}' % (seq, body), n % 65_535 + 1)
         yield Frame(data, tuple(f"{device_of(gauge)} {at}" for at in instants) if high else ())
 
 
