@@ -7,7 +7,7 @@ Rule 2: the cursor moves in the transaction of what was read before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, func, insert, or_, select, update
 
@@ -19,8 +19,6 @@ from rules.changes import Change, Kind, Said, Verb
 
 NAME = "changes"
 _FIELDS = ("id", "rule", "station", "quantity", "device", "kind", "level", "was", "at", "value", "peak")
-_MOST = 500
-"""Ids in one question: SQLite takes no more than some thousand parameters."""
 _c, _a = schema.change.c, schema.alarm.c
 _OF_PLACE = and_(_a.station == _c.station, _a.quantity == _c.quantity)
 _BEGINNINGS = (
@@ -70,15 +68,14 @@ def known_from(connection: Connection, station: str, quantity: str, at: Instant)
 def known_of_beginnings(connection: Connection, alarms: Sequence[str]) -> dict[str, Known]:
     """Give the raises, standing and withdrawn, at the instant at which each of some alarms began, by alarm."""
     found: dict[str, list[RowMapping]] = {alarm: [] for alarm in alarms}
-    for some in _in_turn(alarms):
-        for row in connection.execute(_BEGINNINGS, among(some)).mappings():
-            found[row["alarm"]].append(row)
+    for row in connection.execute(_BEGINNINGS, among(alarms)).mappings():
+        found[row["alarm"]].append(row)
     return {alarm: _known(rows) for alarm, rows in found.items()}
 
 
 def highest_of_alarms(connection: Connection, alarms: Sequence[str]) -> dict[str, int]:
     """Give the highest level that was reached and stands, from the beginning of each alarm to its end; absent where there is none."""
-    return {alarm: level for some in _in_turn(alarms) for alarm, level in connection.execute(_HIGHEST, among(some))}
+    return dict(connection.execute(_HIGHEST, among(alarms)).tuples().all())
 
 
 def withdrawn_of(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -125,11 +122,7 @@ def _known(rows: Iterable[RowMapping]) -> Known:
 
 
 def _of_these(connection: Connection, asked: Select[str], ids: Sequence[str]) -> set[str]:
-    return {found for some in _in_turn(ids) for found in connection.execute(asked, among(some)).scalars()}
-
-
-def _in_turn(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + _MOST] for start in range(0, len(ids), _MOST))
+    return set(connection.execute(asked, among(ids)).scalars())
 
 
 def _row(ordinal: int, said: Said) -> dict[str, object]:
