@@ -28,6 +28,23 @@ while mine() > before - 20:
 print(before - mine())
 """
 
+LARGE = """
+import ctypes
+from service import memory
+
+class Figures(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+
+figures = ctypes.CDLL(None).mallinfo2
+figures.restype = Figures
+memory.keep_together()
+for _ in range(3):
+    before = figures().hblkhd  # bytes of its own pages
+    large = bytearray(4_000_000)
+    print(figures().hblkhd - before)
+    del large
+"""
+
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library keeps what it has; the GNU one gives it back")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -35,3 +52,10 @@ def test_what_a_burst_left_is_given_back_by_itself() -> None:
     done = subprocess.run([sys.executable, "-c", BURST], check=True, capture_output=True, text=True, timeout=60)
 
     assert float(done.stdout) > 20  # of about 30 MB
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the GNU C library tells it since 2.33")
+def test_what_is_large_has_pages_of_its_own_each_time_and_leaves_no_hole() -> None:
+    done = subprocess.run([sys.executable, "-c", LARGE], check=True, capture_output=True, text=True, timeout=60)
+
+    assert all(int(line) >= 4_000_000 for line in done.stdout.split()), done.stdout
