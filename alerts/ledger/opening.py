@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 BUSY = 30.0
 """Seconds to wait for another transaction of ours."""
 _WRITES = "BEGIN IMMEDIATE"
-_SMALL = "PRAGMA cache_size=-1024"
+_SMALL = "PRAGMA cache_size=-256"
 """KiB that a connection keeps of the file, of which the system keeps all anyway: a program has up to ten connections."""
 _TURN = "turn"
 _MAY_BE_LOST = "may_be_lost"

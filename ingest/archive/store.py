@@ -21,7 +21,7 @@ from ingest.archive.books import Books, Refused
 from ingest.archive.forward import Batch, Cursor, Start, Written
 from ingest.archive.history import MOST, STORE, compute, hour_of, touch
 from ingest.archive.points import Refusal, point_of, series_of
-from ingest.archive.schema import BEFORE_ALL, open_writer
+from ingest.archive.schema import BEFORE_ALL, SMALL, open_writer
 
 Row: TypeAlias = tuple[int, Instant, float, int, Instant]
 """Id of the series, `observed_at`, value, quality, `received_at`."""
@@ -52,9 +52,16 @@ class Store:
 
     name = "store"
 
-    def __init__(self, path: Path, histories: Sequence[str] = (STORE,)) -> None:
-        """`histories`: names of those that compute what is written; readings are not forgotten before all of them have."""
-        self._db = open_writer(path)
+    def __init__(self, path: Path, histories: Sequence[str] = (STORE,), cache: int = SMALL) -> None:
+        """
+        Open it.
+
+        Args:
+            path: of the file.
+            histories: names of those that compute what is written; readings are not forgotten before all of them have.
+            cache: KiB of the file to keep.
+        """
+        self._db = open_writer(path, cache)
         self.books = Books(self._db, self.name)
         self._histories = histories
         self._ids: dict[str, int] = {}

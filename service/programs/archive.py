@@ -37,6 +37,8 @@ FOLD = 1.0
 """Seconds between two moves of the store's log into its file."""
 UNFOLDED = 10_000
 """Lines after which it is moved at once: each may be a page of the log, and of the disk."""
+CACHE = 8 * 1024
+"""KiB of the store that its writer keeps: the last page of each of two thousand series. 32 MB would save a tenth of its processor time."""
 LEAVE = 0.3
 """Seconds that the other sink has to come to an end; what it sends then, it sends again."""
 PROGRESS = 2.0
@@ -77,7 +79,7 @@ def run(settings: Settings, clock: Clock) -> int:
     stop = Stop()
     settings.data.mkdir(parents=True, exist_ok=True)
     histories = (STORE,) if settings.influx.url is None else (STORE, NAME)
-    with SpoolFile(settings.spool_file) as spool, Store(settings.store_file, histories) as store:
+    with SpoolFile(settings.spool_file) as spool, Store(settings.store_file, histories, CACHE) as store:
         wait_for(spool, stop)
         if not stop.asked:
             rounds = SimpleQueue[Round]()
