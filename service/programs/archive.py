@@ -37,8 +37,8 @@ FOLD = 1.0
 """Seconds between two moves of the store's log into its file."""
 UNFOLDED = 10_000
 """Lines after which it is moved at once: each may be a page of the log, and of the disk."""
-CACHE = 8 * 1024
-"""KiB of the store that its writer keeps: the last page of each of two thousand series. 32 MB would save a tenth of its processor time."""
+CACHE = 4 * 1024
+"""KiB of the store that its writer keeps: the last page of each of a thousand series. Others write, too, which empties it each few seconds."""
 LEAVE = 0.3
 """Seconds that the other sink has to come to an end; what it sends then, it sends again."""
 PROGRESS = 2.0
