@@ -28,6 +28,7 @@ from ingest.configuration import read_snapshot
 from ingest.spool import open_reader
 from service.clock import Clock
 from service.disk import advice
+from service.memory import give_back
 from service.schedule import Schedule
 from service.settings import Settings
 
@@ -125,6 +126,7 @@ class Jobs:
                 release(books, found.cursor)
             else:
                 self._rounds.put(found)
+        give_back()  # a round takes some megabytes, and the next one is a day away
 
     def _tell(self, found: Round, books: Books, now: Instant) -> None:
         for sentence in found.told(lambda day_at: format_instant(day_at)[:10])[:MOST_TOLD]:
