@@ -75,7 +75,7 @@ def known_of_beginnings(connection: Connection, alarms: Sequence[str]) -> dict[s
 
 def highest_of_alarms(connection: Connection, alarms: Sequence[str]) -> dict[str, int]:
     """Give the highest level that was reached and stands, from the beginning of each alarm to its end; absent where there is none."""
-    return dict(connection.execute(_HIGHEST, among(alarms)).tuples().all())
+    return dict(connection.execute(_HIGHEST, among(alarms)).all())
 
 
 def withdrawn_of(connection: Connection, ids: Sequence[str]) -> set[str]:
