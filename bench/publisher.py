@@ -52,7 +52,7 @@ class Task:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     root: str = ROOT
-    """First word of the topics; ingest hears no other."""
+    """First word of the topics; ingest hears ROOT alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-_AMONG, _VALUE = "among", "value"
+_AMONG = "among"
 
 
 class _Each(FunctionElement[str]):
@@ -38,7 +38,7 @@ def _each_in_postgresql(element: _Each, compiler: SQLCompiler, **how: Any) -> st
 
 def is_among(asked: Column[Any]) -> ColumnElement[bool]:
     """Select where a column has one of the values that a statement is executed with; nothing where there are none."""
-    each = _Each(bindparam(_AMONG, type_=String)).table_valued(column(_VALUE, String))
+    each = _Each(bindparam(_AMONG, type_=String)).table_valued(column("value", String))
     return asked.in_(select(each.c.value))
 
 

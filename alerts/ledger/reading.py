@@ -21,8 +21,6 @@ from devices.instants import Instant
 from rules.changes import Change
 
 _a, _n, _w, _i, _s, _c = schema.alarm.c, schema.notice.c, schema.withheld.c, schema.incident.c, schema.silence.c, schema.change.c
-_MOST = 500
-"""Ids in one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,7 @@ def alarm(connection: Connection, identity: str) -> Alarm | None:
 
 def told(connection: Connection, audience: Audience, ids: Sequence[str]) -> dict[str, Told]:
     """Give what an audience was last told of some alarms, by alarm; absent where nothing ever was."""
-    pages = (ids[start : start + _MOST] for start in range(0, len(ids), _MOST))
-    found = (each for page in pages for each in alarms.told_of(connection, page).values())
-    return {each.alarm: each for each in found if each.audience is audience}
+    return {each.alarm: each for each in alarms.told_of(connection, ids).values() if each.audience is audience}
 
 
 def recent_notices(
