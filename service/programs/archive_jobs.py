@@ -88,7 +88,11 @@ class Jobs:
         self._schedule.end()
 
     def _ending(self, job: Callable[[Instant], None]) -> Callable[[Instant], None]:
-        """Give a job that keeps an error of the disk for the main thread; any other is said, and the job runs again."""
+        """
+        Give a job that keeps an error of the disk for the main thread; any other is said, and the job runs again.
+
+        What its connections took, some megabytes, is given back: the next round may be a day away.
+        """
 
         def run(now: Instant) -> None:
             try:
@@ -97,6 +101,8 @@ class Jobs:
                 if not advice(error):
                     raise
                 self.broken = error
+            finally:
+                give_back()
 
         return run
 
@@ -126,7 +132,6 @@ class Jobs:
                 release(books, found.cursor)
             else:
                 self._rounds.put(found)
-        give_back()  # a round takes some megabytes, and the next one is a day away
 
     def _tell(self, found: Round, books: Books, now: Instant) -> None:
         for sentence in found.told(lambda day_at: format_instant(day_at)[:10])[:MOST_TOLD]:
