@@ -91,10 +91,10 @@ grafana.add_to(app)
 
 def _program(name: str, data: Path | None) -> None:
     from service.clock import clock_of
-    from service.memory import keep_giving_back, keep_together, leave_out_looks
+    from service.memory import arrange_heap, keep_giving_back, leave_out_looks
     from service.priority import give_way
 
-    keep_together()
+    arrange_heap()
     leave_out_looks()
     settings = _prepared(name, data)
     give_way(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from itertools import combinations
 from statistics import fmean, linear_regression, median
 
 from rig.footprint import Sample, sample_of, sizes
@@ -52,11 +53,24 @@ def after(samples: list[Sample], warm: float) -> list[Sample]:
 
 
 def slope(samples: list[Sample]) -> float:
-    """Give by which part of itself memory grows in an hour, by a straight line through all samples; 0 where there are too few."""
+    """
+    Give by which part of itself memory grows in an hour; 0 where there are too few samples.
+
+    The median of the slopes between each two samples (Theil 1950, Sen 1968): a straight line through all would call it growth where a cache was empty
+    for some minutes early on, or where one burst came late; what grows on and on is in most of the pairs.
+    """
     if len(samples) < 3:
         return 0.0
-    line = linear_regression([sample.at for sample in samples], [sample.memory for sample in samples])
-    return line.slope * HOUR / fmean(sample.memory for sample in samples)
+    slopes = ((after.memory - before.memory) / (after.at - before.at) for before, after in combinations(samples, 2))
+    return median(slopes) * HOUR / fmean(sample.memory for sample in samples)
+
+
+def line(samples: list[Sample]) -> float:
+    """Give the same by a straight line through all samples, in which each burst and each cache that was emptied counts."""
+    if len(samples) < 3:
+        return 0.0
+    fitted = linear_regression([sample.at for sample in samples], [sample.memory for sample in samples])
+    return fitted.slope * HOUR / fmean(sample.memory for sample in samples)
 
 
 def more(counts: list[int]) -> float:

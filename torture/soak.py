@@ -26,7 +26,7 @@ from rig.receiver import Receiver
 from rig.report import Result, timed
 from rig.town import PROGRAMS, Town, town_in
 from torture.everyday import LIVE, OF, Everyday
-from torture.gauging import HOUR, Gauging, after, growth, more, slope
+from torture.gauging import HOUR, Gauging, after, growth, line, more, slope
 from torture.passers_by import PassersBy, shows_the_page
 
 OLD = 2 * HOUR
@@ -179,8 +179,9 @@ def _judge_processes(result: Result, scale: Soak, gauging: Gauging, judge: bool)
             result.claim(f"{name} was measured", ok=False, found=f"{len(samples)} samples after the warm-up")
             continue
         steepness = slope(samples)
-        result.figures[f"{name}: MB"] = round(fmean(sample.memory for sample in samples), 1)
-        result.figures[f"{name}: memory, %/h"] = round(100 * steepness, 2)
+        memory = [sample.memory for sample in samples]
+        result.figures[f"{name}: MB"] = f"{fmean(memory):.1f} ({min(memory):.1f} to {max(memory):.1f})"
+        result.figures[f"{name}: memory, %/h"] = f"{100 * steepness:+.2f}, by a straight line {100 * line(samples):+.2f}"
         if judge:
             result.claim(f"memory of {name} grows by less than {STEEPEST:.0%} an hour", steepness < STEEPEST, f"{steepness:.2%}")
         for what, counts in (("descriptors", [s.descriptors for s in samples]), ("threads", [s.threads for s in samples])):

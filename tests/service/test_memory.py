@@ -16,7 +16,7 @@ from service import memory
 def mine():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
-memory.keep_together()
+memory.arrange_heap()
 burst = [bytes(3_000) for _ in range(20_000)]
 del burst[::2]  # holes all over
 del burst[:9_900]
@@ -37,7 +37,7 @@ class Figures(ctypes.Structure):
 
 figures = ctypes.CDLL(None).mallinfo2
 figures.restype = Figures
-memory.keep_together()
+memory.arrange_heap()
 for _ in range(3):
     before = figures().hblkhd  # bytes of its own pages
     large = bytearray(4_000_000)

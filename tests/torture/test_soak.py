@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from rig.footprint import Sample, sample_of
 from torture import soak
 from torture.everyday import BAD, Everyday
-from torture.gauging import after, growth, more, slope
+from torture.gauging import after, growth, line, more, slope
 
 
 @pytest.mark.mosquitto
@@ -35,7 +36,19 @@ def test_no_two_good_or_late_readings_of_a_gauge_are_of_one_instant() -> None:
 def test_the_slope_of_memory_is_a_part_of_itself_an_hour() -> None:
     samples = [Sample(at, 100.0 + at / 360, 10, 3) for at in range(0, 3_600, 5)]
     assert slope(samples) == pytest.approx(10 / 105, rel=0.01)
-    assert slope(samples[:2]) == 0.0
+    assert slope(samples) == pytest.approx(line(samples), rel=0.001)
+    assert slope(samples[:2]) == line(samples[:2]) == 0.0
+
+
+def test_a_cache_that_was_emptied_for_a_while_is_no_growth_and_a_leak_under_bursts_is() -> None:
+    def samples(memory: Callable[[int], float]) -> list[Sample]:
+        return [Sample(at, memory(at), 10, 3) for at in range(900, 3_600, 5)]
+
+    emptied = samples(lambda at: 96.0 if 1_000 < at < 1_400 else 100.0)
+    assert line(emptied) > 0.02
+    assert slope(emptied) == 0.0
+    assert slope(samples(lambda at: 100.0 + 2.0 * at / 3_600 + (5.0 if at % 60 == 0 else 0.0))) == pytest.approx(0.02, rel=0.05)
+    assert slope(samples(lambda at: 100.0 + at // 600)) > 0.04  # one step in ten minutes
 
 
 def test_a_leak_shows_in_the_last_quarter_and_a_visitor_does_not() -> None:
