@@ -3,12 +3,15 @@ An hour of readings, with all that an ordinary bad hour has -> whether memory, d
 
 Rule 1: all four programs live through it: what grows is seen only in a process that is not started again.
 Rule 2: whatever falls, the run ends with its result: what was measured until then is judged and told.
-Rule 3: many readings are older than the archive keeps when they come: of these the store is trimmed as much as it is filled, and must not
+Rule 3: what a burst takes of a program stays with it in part. So each is held up while it warms up, for longer than it will be by chance: its
+        largest burst comes before it is measured, and what grows after that is no burst.
+Rule 4: many readings are older than the archive keeps when they come: of these the store is trimmed as much as it is filled, and must not
         grow. The spool is held against the store, and let go, each minute.
 """
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -63,10 +66,12 @@ class Soak:
     """Seconds between two losses of the broker, frozen and ended in turn."""
     told: float = 60.0
     """Seconds between two words about how it goes."""
+    held_up: float = 8.0
+    """Seconds for which each program is frozen, twice while it warms up; from 10 on `ingest` would say that it was deaf."""
 
 
 LONG = Soak()
-SHORT = Soak(40.0, 10.0, 500.0, 200, "3 s", 8.0, 6, 1.0, 9.0, 20.0)
+SHORT = Soak(40.0, 10.0, 500.0, 200, "3 s", 8.0, 6, 1.0, 9.0, 20.0, 0.5)
 
 
 def runs(short: bool) -> Iterator[Callable[[], Result]]:
@@ -126,9 +131,12 @@ def _end(result: Result, scale: Soak, flow: Flow) -> None:
 def _live(result: Result, scale: Soak, town: Town, broker: Broker, flow: Flow, gauging: Gauging) -> None:
     """Let time pass: take the broker away now and then, say how it goes, and end early where a program has ended."""
     start = time.monotonic()
-    gone, told, losses = scale.broker_gone, scale.told, 0
+    gone, told, losses, holds = scale.broker_gone, scale.told, 0, [scale.warm / 3, scale.warm * 2 / 3]
     while (passed := time.monotonic() - start) < scale.seconds and not town.fallen():
         time.sleep(0.5)
+        if holds and passed >= holds[0]:
+            holds.pop(0)
+            _hold_up(town, scale.held_up)
         if passed >= gone and passed < scale.seconds - 5:
             gone, losses = passed + scale.broker_gone, losses + 1
             _attempt(result, "the broker comes back", partial(_lose, broker, frozen=losses % 2 == 1))
@@ -150,6 +158,15 @@ def _lose(broker: Broker, *, frozen: bool) -> None:
         broker.stop()
         time.sleep(BROKER_GONE)
         broker.start()
+
+
+def _hold_up(town: Town, seconds: float) -> None:
+    for name in PROGRAMS:
+        process = town.running[name]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(seconds)  # to catch up
 
 
 def _now(gauging: Gauging) -> str:
