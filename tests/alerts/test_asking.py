@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from sqlalchemy import event, insert, select
+from sqlalchemy.dialects import postgresql
 
 from alerts.ledger import schema
 from alerts.ledger.asking import among, is_among
@@ -25,3 +26,12 @@ def test_any_number_of_values_is_asked_in_one_wording_and_selects_just_these(tmp
             assert sorted(found) == names[:count]
 
     assert len([text for text in texts if text.startswith("SELECT")]) == 1
+
+
+def test_postgresql_is_asked_in_its_own_words():
+    asked = select(COLUMN).where(is_among(COLUMN))
+
+    text = str(asked.compile(dialect=postgresql.dialect()))
+
+    assert "json_array_elements_text(CAST(%(among)s::VARCHAR AS JSON))" in text
+    assert "json_each" not in text
