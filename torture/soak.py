@@ -67,7 +67,7 @@ class Soak:
     told: float = 60.0
     """Seconds between two words about how it goes."""
     held_up: float = 8.0
-    """Seconds for which each program is frozen, twice while it warms up; from 10 on `ingest` would say that it was deaf."""
+    """Seconds for which each program is frozen, twice while it warms up; 10 would be a leap of the clock to `ingest`."""
 
 
 LONG = Soak()
