@@ -78,6 +78,14 @@ class Town:
         """Ask a program to end, and wait."""
         self._end(name, signal.SIGTERM)
 
+    def freeze(self, name: str) -> None:
+        """SIGSTOP: it holds what it has and does nothing."""
+        self.running[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT."""
+        self.running[name].send_signal(signal.SIGCONT)
+
     def pid(self, name: str) -> int:
         """Give a program's process id."""
         return self.running[name].pid

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import signal
 import socket
 import threading
 import time
@@ -113,12 +112,11 @@ def churn(scene: Scene, seconds: float) -> None:
 
 def full(scene: Scene, messages: int) -> None:
     """Stop ingest until as many messages are on their way to it as it may have, and more wait."""
-    process = scene.town.running["ingest"]
-    process.send_signal(signal.SIGSTOP)
+    scene.town.freeze("ingest")
     wanted = len(scene.flow.sent) + messages
     while len(scene.flow.sent) < wanted:
         time.sleep(0.05)
-    process.send_signal(signal.SIGCONT)
+    scene.town.thaw("ingest")
 
 
 def too_large(scene: Scene) -> None:

@@ -61,7 +61,7 @@ def slope(samples: list[Sample]) -> float:
     """
     if len(samples) < 3:
         return 0.0
-    slopes = ((after.memory - before.memory) / (after.at - before.at) for before, after in combinations(samples, 2))
+    slopes = ((later.memory - earlier.memory) / (later.at - earlier.at) for earlier, later in combinations(samples, 2))
     return median(slopes) * HOUR / fmean(sample.memory for sample in samples)
 
 

@@ -11,7 +11,6 @@ Rule 4: many readings are older than the archive keeps when they come: of these 
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -161,12 +160,12 @@ def _lose(broker: Broker, *, frozen: bool) -> None:
 
 
 def _hold_up(town: Town, seconds: float) -> None:
+    """Freeze one program after the other for some seconds; the next one as many seconds later, so that each has a burst of its own."""
     for name in PROGRAMS:
-        process = town.running[name]
-        process.send_signal(signal.SIGSTOP)
+        town.freeze(name)
         time.sleep(seconds)
-        process.send_signal(signal.SIGCONT)
-        time.sleep(seconds)  # to catch up
+        town.thaw(name)
+        time.sleep(seconds)
 
 
 def _now(gauging: Gauging) -> str:

@@ -11,8 +11,6 @@ Rule 2: catching up is timed from the order to start, the start of the program i
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -94,8 +92,7 @@ def _archive(town: Town, frozen: bool) -> Absentee:
 
     if not frozen:
         return Absentee("archive", lambda: town.stop("archive"), lambda: town.start("archive"), reached)
-    pid = town.pid("archive")
-    return Absentee("archive", lambda: os.kill(pid, signal.SIGSTOP), lambda: os.kill(pid, signal.SIGCONT), reached)
+    return Absentee("archive", lambda: town.freeze("archive"), lambda: town.thaw("archive"), reached)
 
 
 def phases(result: Result, scale: Away, town: Town, absentee: Absentee, judge_speed: bool) -> tuple[list[Sent], list[float]]:
